@@ -1,0 +1,36 @@
+"""Explicit masks for implementations that have no causal or window argument of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impls.contract import Workload
+
+if TYPE_CHECKING:
+    import torch
+
+
+def visible(workload: Workload, device: str) -> torch.Tensor:
+    """Which keys each query sees: bool, (seq_q, seq_k), True where it does.
+
+    Query i stands at key position i + seq_k - seq_q (bottom-right alignment).
+    """
+    import torch
+
+    position = torch.arange(workload.seq_q, device=device) + workload.seq_k - workload.seq_q
+    key = torch.arange(workload.seq_k, device=device)
+    distance = position[:, None] - key[None, :]
+    seen = torch.ones(workload.seq_q, workload.seq_k, dtype=torch.bool, device=device)
+    if workload.causal:
+        seen &= distance >= 0
+    if workload.window is not None:
+        seen &= distance.abs() <= workload.window
+    return seen
+
+
+def has_blind_queries(workload: Workload) -> bool:
+    """Whether some query sees no key at all; its output is then defined as zero."""
+    first_position = workload.seq_k - workload.seq_q
+    if workload.causal:
+        return first_position < 0
+    return workload.window is not None and first_position + workload.window < 0

@@ -1,0 +1,1 @@
+"""The engine: plans, workers, measurement, telemetry, session files and reports."""

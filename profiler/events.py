@@ -1,0 +1,238 @@
+"""The one vocabulary of the pipe and of the session file: everything that can happen in a run.
+
+An event is a line of JSON with its name under "type". sessions/README.md documents each for
+readers of the files; `SCHEMA` is raised with every change there (the minor number for what
+older readers may ignore, the major for what they may not).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from profiler.plan import Plan
+from profiler.workload import Attention, Pass
+
+SCHEMA = (1, 0)
+
+FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
+Verdict = Literal["ok", "wrong", "nan"]
+Ending = Literal["completed", "interrupted", "failed"]
+
+
+class Gpu(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A GPU as NVML and torch describe it; None where neither could say."""
+
+    name: str
+    uuid: str | None = None
+    compute_capability: tuple[int, int] | None = None
+    memory_bytes: int | None = None
+    sm_count: int | None = None
+    l2_bytes: int | None = None
+    driver: str | None = None
+    power_limit_w: float | None = None
+    max_sm_mhz: int | None = None
+    max_memory_mhz: int | None = None
+
+
+class Environment(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the run was made on. `packages` maps distribution names to versions."""
+
+    device: str
+    gpu: Gpu | None = None
+    cpu: str = ""
+    cpu_count: int | None = None
+    memory_bytes: int | None = None
+    os: str = ""
+    python: str = ""
+    cuda: str | None = None
+    cudnn: str | None = None
+    packages: dict[str, str] = {}
+    git_commit: str | None = None
+    """The commit checked out in the working directory, with "+changes" if it was edited since."""
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Something that happened `at_s` seconds after the session began."""
+
+    at_s: float = 0.0
+
+
+class SessionStarted(Event, tag="session", kw_only=True, omit_defaults=True):
+    """The first line of every session file. `started` is UTC, ISO 8601."""
+
+    schema: tuple[int, int]
+    attnprof: str
+    started: str
+    command: str
+    environment: Environment
+
+
+class CatalogEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An implementation, and why it cannot run here (None if it can) with what to install."""
+
+    name: str
+    label: str
+    summary: str
+    unavailable: str | None = None
+    install: str | None = None
+
+
+class Catalog(Event, tag="catalog", kw_only=True, omit_defaults=True):
+    implementations: tuple[CatalogEntry, ...]
+
+
+class Planned(Event, tag="plan", kw_only=True, omit_defaults=True):
+    plan: Plan
+
+
+class CaseStarted(Event, tag="case", kw_only=True, omit_defaults=True):
+    """A case's first call is about to be made. A second one of the same case begins it anew."""
+
+    case: int
+    workload: Attention
+    implementation: str
+
+
+class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Largest absolute errors by tensor (out, dq, dk, dv) against a float32 or float64 reference.
+
+    `limits` is twice plain PyTorch's own error in the same dtype plus a rounding allowance;
+    over it is "wrong". `ratio` is the worst error over plain PyTorch's, None where that is zero.
+    """
+
+    verdict: Verdict
+    errors: dict[str, float | None]
+    plain_errors: dict[str, float]
+    limits: dict[str, float]
+    heads_checked: int
+    heads_total: int
+    ratio: float | None = None
+
+
+class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
+    """What a case's first calls told: that it runs, what ran, and whether it is right.
+
+    `first_call_ms` is the host time of the first call of each pass, compilation included.
+    """
+
+    case: int
+    first_call_ms: dict[Pass, float]
+    backend: str | None = None
+    accuracy: Accuracy | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Samples(Event, tag="samples", kw_only=True, omit_defaults=True):
+    """Times of one call each, one a round, from round `first_round` on without a gap.
+
+    `wall_ms` may be shorter than `device_ms`: wall time is sampled in the first rounds only,
+    and on the CPU, where the host's clock measures both, not at all.
+    """
+
+    case: int
+    which: Pass = msgspec.field(name="pass")
+    first_round: int
+    device_ms: list[float]
+    wall_ms: list[float] = []
+
+
+class Estimate(msgspec.Struct, kw_only=True, frozen=True):
+    """A median with its 95 % interval, from `count` samples."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's width as a fraction of the median."""
+        return (self.high - self.low) / 2 / self.median if self.median else 0.0
+
+
+class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Bytes of tensors during one call of a pass.
+
+    `working` is the peak above the inputs, `saved` what is held between the passes (the output
+    included), `absolute` the peak with the inputs, `reserved` what the allocator held then.
+    """
+
+    working_bytes: int
+    absolute_bytes: int
+    saved_bytes: int | None = None
+    reserved_bytes: int | None = None
+
+
+class Result(Event, tag="result", kw_only=True, omit_defaults=True):
+    """One pass of one case, measured. On the CPU `device_ms` is the host's clock."""
+
+    case: int
+    workload: Attention
+    implementation: str
+    which: Pass = msgspec.field(name="pass")
+    device_ms: Estimate
+    wall_ms: Estimate | None = None
+    tflops: float
+    memory: Memory | None = None
+    converged: bool = True
+    launch_hidden: bool = True
+
+
+class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
+    """A case, or only one pass of it, that ended without its result, and why, in one sentence.
+
+    `largest_batch` is the largest batch expected to fit, where that helps; 0 if not even one.
+    """
+
+    case: int
+    workload: Attention
+    implementation: str
+    kind: FailureKind
+    message: str
+    which: Pass | None = msgspec.field(name="pass", default=None)
+    requested_bytes: int | None = None
+    largest_batch: int | None = None
+
+
+class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
+    """A reading of the device at 10 Hz; a field is left out where it could not be read."""
+
+    sm_mhz: int | None = None
+    memory_mhz: int | None = None
+    power_w: float | None = None
+    temperature_c: int | None = None
+    utilization_percent: float | None = None
+    memory_used_bytes: int | None = None
+    process_bytes: int | None = None
+    throttle: tuple[str, ...] = ()
+
+
+class Log(Event, tag="log", kw_only=True, omit_defaults=True):
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
+class Finished(Event, tag="finished", kw_only=True, omit_defaults=True):
+    """The last line of a session that was closed. `reason` says what ended it, if not completion."""
+
+    ending: Ending
+    reason: str = ""
+    results: int = 0
+    failures: int = 0
+
+
+SessionEvent = (
+    SessionStarted
+    | Catalog
+    | Planned
+    | CaseStarted
+    | CaseChecked
+    | Samples
+    | Result
+    | Failure
+    | Telemetry
+    | Log
+    | Finished
+)

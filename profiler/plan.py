@@ -1,0 +1,72 @@
+"""What is to be measured: the workloads, the implementations, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from profiler.workload import PASSES, Attention, Pass
+
+MOST_CASES = 10_000
+
+
+class PlanError(ValueError):
+    """What was asked for cannot be planned; the message is one sentence for the user."""
+
+
+class Stopping(msgspec.Struct, frozen=True, kw_only=True):
+    """When a shape has been measured enough.
+
+    Exactly `repeats` rounds if given; else until the 95 % interval of every median is within
+    +-`precision` (a fraction), or `budget_s` seconds of rounds are spent.
+    """
+
+    repeats: int | None = None
+    precision: float = 0.01
+    budget_s: float = 10.0
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload on one implementation; `number` is its place in the plan."""
+
+    number: int
+    workload: Attention
+    implementation: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run. Cases are numbered workload by workload, implementations in the order given."""
+
+    workloads: tuple[Attention, ...]
+    implementations: tuple[str, ...]
+    passes: tuple[Pass, ...] = PASSES
+    baseline: str | None = None
+    stopping: Stopping = Stopping()
+    seed: int = 0
+    device: str = "cpu"
+    timeout_s: float = 120.0
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.count > MOST_CASES:
+            raise PlanError(
+                f"that makes {self.count:,} cases (shapes x implementations); at most {MOST_CASES:,} are possible, "
+                "so give shorter lists"
+            )
+
+    @property
+    def count(self) -> int:
+        return len(self.workloads) * len(self.implementations)
+
+    def shapes(self) -> Iterator[tuple[Attention, tuple[Case, ...]]]:
+        """Each workload with its cases, which are measured together in rounds."""
+        for index, workload in enumerate(self.workloads):
+            first = index * len(self.implementations)
+            yield (
+                workload,
+                tuple(
+                    Case(number=first + offset, workload=workload, implementation=name)
+                    for offset, name in enumerate(self.implementations)
+                ),
+            )

@@ -1,0 +1,54 @@
+"""The `attnprof` command. Subcommands are imported when they are called, so that help is instant."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from profiler import version
+
+# Each command's module under tui.commands, and the line that help shows without importing it.
+_COMMANDS = {
+    "run": "Measure implementations over one shape or a sweep, and save the session.",
+    "list": "Show the implementations, and why one cannot run here.",
+    "doctor": "Check this machine: GPU, driver, torch, packages, with a remedy for each problem.",
+    "show": "Show a saved session as a table.",
+    "export": "Write a saved session as Markdown, CSV or JSON.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and one-line helps before it imports any of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"tui.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda name: name.replace("_", "-"),  # the labs write --batch_size
+        "max_content_width": 100,
+    },
+)
+@click.version_option(version.VERSION, prog_name="attnprof")
+def main() -> None:
+    """Profile attention on this GPU: times, memory and accuracy of one implementation beside another.
+
+    \b
+    attnprof run --preset lab6        an experiment, ready made
+    attnprof run --seq 1k..16k        a sweep over sequence lengths
+    attnprof export last -o out.md    the last session as a report
+    """

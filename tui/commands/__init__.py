@@ -1,0 +1,1 @@
+"""The subcommands of `attnprof`, one file each."""
