@@ -37,7 +37,6 @@ def prepare_sdpa(workload: Workload, device: str, backend: str | None, *, takes_
     equivalent mask, made here, where the backend takes one. The backend is chosen around each
     call, as a program that chooses one would: that cost is in the wall time, not the device time.
     """
-    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.nn.functional import scaled_dot_product_attention
 
@@ -54,7 +53,9 @@ def prepare_sdpa(workload: Workload, device: str, backend: str | None, *, takes_
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         with sdpa_kernel(chosen) if chosen is not None else nullcontext():
-            out = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=grouped)
+            out = scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=grouped
+            )
         return out if sighted is None else out * sighted
 
     return attend

@@ -60,7 +60,9 @@ class DeviceInfo:
     def lacks(self, dtype: str) -> str | None:
         """Why `dtype` cannot be computed here, or None if it can."""
         if self.kind == "cuda" and dtype == "bfloat16" and (self.compute_capability or (8, 0)) < (8, 0):
-            return f"{self.name} has no bfloat16 (it came with compute capability 8.0); use float16 or float32"
+            return (
+                f"{self.name} has no bfloat16 (it came with compute capability 8.0); use float16 or float32"
+            )
         return None
 
 
@@ -112,9 +114,7 @@ class Implementation:
             return f"{self.requires.module} is not installed"
         needed, has = self.min_compute_capability, device.compute_capability
         if device.kind == "cuda" and needed and has and has < needed:
-            return (
-                f"needs compute capability {needed[0]}.{needed[1]}; {device.name} has {has[0]}.{has[1]}"
-            )
+            return f"needs compute capability {needed[0]}.{needed[1]}; {device.name} has {has[0]}.{has[1]}"
         return None
 
     def supports(self, workload: Workload, device: DeviceInfo) -> str | None:

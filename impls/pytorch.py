@@ -25,7 +25,9 @@ def prepare(workload: Workload, device: str) -> Attend:
     queries_per_group = workload.heads // workload.kv_heads * workload.seq_q
     per_head = (groups, -1, workload.seq_q, workload.seq_k)
     scale = workload.head_dim**-0.5
-    nothing = torch.empty(1, 1, 1, dtype=dtype, device=device)  # baddbmm's addend: never read, since beta is 0
+    nothing = torch.empty(
+        1, 1, 1, dtype=dtype, device=device
+    )  # baddbmm's addend: never read, since beta is 0
     bias: torch.Tensor | None = None
     sighted: torch.Tensor | None = None
     if workload.causal or workload.window is not None:

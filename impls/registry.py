@@ -49,6 +49,8 @@ def find(name: str) -> Implementation:
     if found := known.get(name.casefold()):
         return found
     names = [implementation.name for implementation in catalog()]
-    near = dict.fromkeys(known[match].name for match in get_close_matches(name.casefold(), known, n=3, cutoff=0.5))
+    near = dict.fromkeys(
+        known[match].name for match in get_close_matches(name.casefold(), known, n=3, cutoff=0.5)
+    )
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
     raise UnknownImplementation(f"there is no implementation '{name}'; {hint}")

@@ -80,10 +80,14 @@ class CatalogEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Catalog(Event, tag="catalog", kw_only=True, omit_defaults=True):
+    """Every implementation attnprof knows, and which of them can run here."""
+
     implementations: tuple[CatalogEntry, ...]
 
 
 class Planned(Event, tag="plan", kw_only=True, omit_defaults=True):
+    """What is going to be measured."""
+
     plan: Plan
 
 
@@ -114,7 +118,7 @@ class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
 class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
     """What a case's first calls told: that it runs, what ran, and whether it is right.
 
-    `first_call_ms` is the host time of the first call of each pass, compilation included.
+    `first_call_ms` is the host time of the first forward and backward, compilation included.
     """
 
     case: int
@@ -210,6 +214,8 @@ class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
 
 
 class Log(Event, tag="log", kw_only=True, omit_defaults=True):
+    """Something worth saying that belongs to no one result."""
+
     level: Literal["info", "warning", "error"]
     message: str
 

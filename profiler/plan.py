@@ -51,8 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.count > MOST_CASES:
             raise PlanError(
-                f"that makes {self.count:,} cases (shapes x implementations); at most {MOST_CASES:,} are possible, "
-                "so give shorter lists"
+                f"that makes {self.count:,} cases (shapes x implementations); at most {MOST_CASES:,} "
+                "are possible, so give shorter lists"
             )
 
     @property

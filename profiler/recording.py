@@ -6,7 +6,7 @@ The same fold serves a live run and a file: a session is its event log.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from profiler.events import (
     CaseChecked,
@@ -102,11 +102,16 @@ class Recording:
             case Finished():
                 self.finished = event
 
+    def only(self, *workloads: Attention) -> Recording:
+        """The same recording narrowed to the cases of some workloads. Shares their records."""
+        wanted = set(workloads)
+        return replace(
+            self, cases={number: case for number, case in self.cases.items() if case.workload in wanted}
+        )
+
     def _case_of(self, event: Result | Failure) -> CaseRecord:
         """Its record; made here for an unsupported case, which fails without having started."""
-        return self.cases.setdefault(
-            event.case, CaseRecord(event.case, event.workload, event.implementation)
-        )
+        return self.cases.setdefault(event.case, CaseRecord(event.case, event.workload, event.implementation))
 
     def _add_samples(self, event: Samples) -> None:
         if record := self.cases.get(event.case):

@@ -10,7 +10,9 @@ from profiler.recording import CaseRecord, PassRecord, Recording
 from profiler.stats import estimate, paired_ratio
 from profiler.workload import PASSES, Attention, Pass
 
-Status = Literal["ok", "wrong", "nan", "running", "partial", "oom", "unsupported", "error", "crashed", "timeout"]
+Status = Literal[
+    "ok", "wrong", "nan", "running", "partial", "oom", "unsupported", "error", "crashed", "timeout"
+]
 LAUNCH_BOUND_RATIO = 1.2
 
 
@@ -53,9 +55,7 @@ class Row:
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
     """Every row of the recording, in the plan's order; speedups over `baseline`, else the plan's."""
     baseline = baseline or recording.baseline
-    baselines = {
-        case.workload: case for case in recording.cases.values() if case.implementation == baseline
-    }
+    baselines = {case.workload: case for case in recording.cases.values() if case.implementation == baseline}
     passes: tuple[Pass, ...] = recording.plan.passes if recording.plan else PASSES
     return [
         _row(recording, case, which, baselines.get(case.workload), baseline)
@@ -109,9 +109,7 @@ def _is_right(case: CaseRecord) -> bool:
     return accuracy is None or accuracy.verdict == "ok"
 
 
-def _status(
-    recording: Recording, case: CaseRecord, record: PassRecord, failure: Failure | None
-) -> Status:
+def _status(recording: Recording, case: CaseRecord, record: PassRecord, failure: Failure | None) -> Status:
     if record.result is None and failure is not None:
         return failure.kind
     if not _is_right(case) and case.check and case.check.accuracy:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import statistics
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
-from math import comb
+from math import comb, exp, lgamma, log
 
 from profiler.events import Estimate
 
 CONFIDENCE = 0.95
-_RESAMPLES = 1000
 
 
 @cache
@@ -44,19 +43,42 @@ def estimate(samples: Sequence[float]) -> Estimate:
     )
 
 
-def paired_ratio(numerator: Sequence[float], denominator: Sequence[float], seed: int = 0) -> Estimate:
-    """The median of the ratios of samples of the same round, with a bootstrap 95 % interval.
+@cache
+def bootstrap_ranks(count: int) -> tuple[int, int]:
+    """Indices, in sorted order, of the samples that bound the 95 % bootstrap interval of the median.
+
+    The median of a resample is at most the i-th smallest sample when enough of its draws are, and
+    each draw is with probability i / count: so the percentiles that resampling approaches are
+    binomial sums, and need no random numbers. With an even count the lower of the two middle
+    draws bounds from below, the upper from above.
+    Source: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979).
+    """
+    tail = (1 - CONFIDENCE) / 2
+    lower_middle, upper_middle = (count + 1) // 2, count // 2 + 1
+    ranks = range(1, count + 1)
+    low = bisect_left(ranks, tail, key=lambda i: _at_least(lower_middle, count, i / count))
+    high = bisect_left(ranks, 1 - tail, key=lambda i: _at_least(upper_middle, count, i / count))
+    return low, min(high, count - 1)
+
+
+def _at_least(successes: int, draws: int, chance: float) -> float:
+    """The probability of so many successes or more, by logarithms since the binomials are huge."""
+    if chance >= 1:
+        return 1.0
+    logs = log(chance), log(1 - chance)
+    return sum(
+        exp(lgamma(draws + 1) - lgamma(k + 1) - lgamma(draws - k + 1) + k * logs[0] + (draws - k) * logs[1])
+        for k in range(successes, draws + 1)
+    )
+
+
+def paired_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Estimate:
+    """The median of the ratios of samples of the same round, with its 95 % bootstrap interval.
 
     Both sequences start at the same round; rounds that only one has are left out.
     """
-    ratios = [top / bottom for top, bottom in zip(numerator, denominator, strict=False) if bottom > 0]
+    ratios = sorted(top / bottom for top, bottom in zip(numerator, denominator, strict=False) if bottom > 0)
     if not ratios:
         raise ValueError("no round has a sample of both")
-    generator = random.Random(seed)
-    medians = sorted(
-        statistics.median(generator.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES)
-    )
-    tail = int((1 - CONFIDENCE) / 2 * _RESAMPLES)
-    return Estimate(
-        median=statistics.median(ratios), low=medians[tail], high=medians[-1 - tail], count=len(ratios)
-    )
+    low, high = bootstrap_ranks(len(ratios))
+    return Estimate(median=statistics.median(ratios), low=ratios[low], high=ratios[high], count=len(ratios))

@@ -57,7 +57,9 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
             if getattr(self, name) < 1:
                 raise WorkloadError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.heads % self.kv_heads:
-            raise WorkloadError(f"heads must be a multiple of kv heads: {self.heads} is not one of {self.kv_heads}")
+            raise WorkloadError(
+                f"heads must be a multiple of kv heads: {self.heads} is not one of {self.kv_heads}"
+            )
         if self.dtype not in BYTES_PER_ELEMENT:
             raise WorkloadError(f"there is no dtype '{self.dtype}'; there are {', '.join(BYTES_PER_ELEMENT)}")
         if self.window is not None and self.window < 0:

@@ -1,0 +1,98 @@
+"""CSV: tidy, one row a pass of a case, units in the header, empty where nothing was measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from profiler.export.json import row_object
+from profiler.recording import Recording
+from profiler.rows import rows
+from profiler.units import plain_text
+from profiler.wording import device_name
+
+# Each column, and where it is found in a row's object (profiler.export.json), by the keys down to it.
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "started": (),
+    "device": (),
+    "implementation": ("implementation",),
+    "backend": ("backend",),
+    "pass": ("pass",),
+    "batch": ("batch",),
+    "seq_q": ("seq_q",),
+    "seq_k": ("seq_k",),
+    "heads": ("heads",),
+    "kv_heads": ("kv_heads",),
+    "head_dim": ("head_dim",),
+    "dtype": ("dtype",),
+    "causal": ("causal",),
+    "window": ("window",),
+    "status": ("status",),
+    "device_ms": ("device_ms", "median"),
+    "device_ms_low": ("device_ms", "low"),
+    "device_ms_high": ("device_ms", "high"),
+    "samples": ("device_ms", "count"),
+    "wall_ms": ("wall_ms", "median"),
+    "wall_ms_low": ("wall_ms", "low"),
+    "wall_ms_high": ("wall_ms", "high"),
+    "tflops": ("tflops",),
+    "speedup": ("speedup", "median"),
+    "speedup_low": ("speedup", "low"),
+    "speedup_high": ("speedup", "high"),
+    "is_baseline": ("is_baseline",),
+    "working_bytes": ("memory", "working_bytes"),
+    "saved_bytes": ("memory", "saved_bytes"),
+    "absolute_bytes": ("memory", "absolute_bytes"),
+    "reserved_bytes": ("memory", "reserved_bytes"),
+    "verdict": ("accuracy", "verdict"),
+    "error_ratio": ("accuracy", "ratio"),
+    "first_call_ms": ("first_call_ms",),
+    "converged": ("converged",),
+    "launch_hidden": ("launch_hidden",),
+    "launch_bound": ("launch_bound",),
+    "requested_bytes": ("failure", "requested_bytes"),
+    "largest_batch": ("failure", "largest_batch"),
+    "message": ("failure", "message"),
+}
+
+# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+def render(recording: Recording) -> str:
+    """The rows of a recording as CSV with a header line. Booleans are true and false."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    header = recording.header
+    session = {
+        "started": header.started if header else None,
+        "device": device_name(header.environment) if header else None,
+    }
+    for row in rows(recording):
+        values = row_object(row)
+        writer.writerow(
+            _cell(_dig(values, keys) if keys else session[name]) for name, keys in _COLUMNS.items()
+        )
+    return text.getvalue()
+
+
+def _dig(value: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            text = plain_text(value)
+            return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+        case _:
+            return str(value)

@@ -1,0 +1,77 @@
+"""JSON in the shape that the attention labs' own script writes, so that their plotting scripts read it.
+
+A session of one shape and one implementation is one object with the labs' keys; attnprof's
+fuller result stands under one further key, "attnprof". Any other session is a list of such
+objects, each with its parameters under the names of the labs' options.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from profiler.export.json import row_object, session_object
+from profiler.recording import CaseRecord, Recording
+from profiler.rows import Row, Status, rows
+from profiler.workload import Pass
+
+_PASS_KEYS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "forward_backward"}
+
+
+def render(recording: Recording) -> str:
+    """The labs' object, or the list of them, as JSON with two spaces of indentation."""
+    session = session_object(recording)
+    by_case: dict[int, list[Row]] = {}
+    for row in rows(recording):
+        by_case.setdefault(row.case, []).append(row)
+    cases = [(recording.cases[number], by_case.get(number, [])) for number in sorted(recording.cases)]
+    planned = recording.plan.count if recording.plan else len(cases)
+    content: object
+    if planned == len(cases) == 1:
+        content = _result(*cases[0], session)
+    else:
+        content = [_parameters(case) | _result(case, passes, session) for case, passes in cases]
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+
+
+def _parameters(case: CaseRecord) -> dict[str, Any]:
+    """The case by the names of the labs' options, and the further ones that tell cases apart."""
+    shape = case.workload
+    return {
+        "impl": case.implementation,
+        "batch_size": shape.batch,
+        "seq_len": shape.seq_q,
+        "num_heads": shape.heads,
+        "emb_dim": shape.emb_dim,
+        "causal": shape.causal,
+        "dtype": shape.dtype,
+    }
+
+
+def _result(case: CaseRecord, passes: list[Row], session: dict[str, Any]) -> dict[str, Any]:
+    """The labs' keys, null where nothing was measured. Times are medians of device time, in seconds."""
+    by_pass = {row.which: row for row in passes}
+    peaks = [row.memory.absolute_bytes for row in passes if row.memory]
+    return {
+        **{key: _time_and_rate(by_pass.get(which)) for which, key in _PASS_KEYS.items()},
+        "peak_memory_usage(MB)": max(peaks) / 2**20 if peaks else None,  # the labs' MB are MiB
+        "attnprof": {
+            **session,
+            "status": _status(passes),
+            "parameters": {"implementation": case.implementation, **msgspec.structs.asdict(case.workload)},
+            "passes": [row_object(row) for row in passes],
+        },
+    }
+
+
+def _time_and_rate(row: Row | None) -> dict[str, float | None]:
+    return {
+        "time(s)": row.device_ms.median / 1000 if row and row.device_ms else None,
+        "FLOPS(TFLOPs/s)": row.tflops if row else None,
+    }
+
+
+def _status(passes: list[Row]) -> Status:
+    """The case's: "ok" if every pass is, else the first that is not."""
+    return next((row.status for row in passes if row.status != "ok"), "ok")

@@ -1,0 +1,87 @@
+"""Experiments ready made: shapes and implementations of published labs, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from profiler import grid
+from profiler.plan import Stopping
+from profiler.workload import Attention
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An experiment: what it asks, and what it measures to answer."""
+
+    name: str
+    question: str
+    workloads: tuple[Attention, ...]
+    implementations: tuple[str, ...]
+    baseline: str
+    stopping: Stopping = field(default_factory=lambda: Stopping(repeats=30))
+
+
+def _lab5(
+    *, seq: tuple[int, ...] = (1024,), heads: tuple[int, ...] = (32,), emb_dim: tuple[int, ...] = (256,)
+) -> tuple[Attention, ...]:
+    """The lab's base shape (batch 16, seq 1024, heads 32, emb dim 256, causal) with one axis swept."""
+    return grid.workloads(
+        batch=(16,),
+        seq=seq,
+        heads=heads,
+        kv_heads=None,
+        head_dim=None,
+        emb_dim=emb_dim,
+        dtype=("float16",),
+        causal=(True,),
+        window=(None,),
+    )
+
+
+_LAB6 = grid.workloads(
+    batch=(32,),
+    seq=(256, 512, 1024),
+    heads=(16,),
+    kv_heads=None,
+    head_dim=None,
+    emb_dim=(1024,),
+    dtype=("float16",),
+    causal=(False, True),
+    window=(None,),
+)
+
+_FLASH_OR_PLAIN = ("pytorch", "flash2")
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="lab6",
+            question="plain PyTorch against FlashAttention over the sequence length, causal or not",
+            workloads=_LAB6,
+            implementations=_FLASH_OR_PLAIN,
+            baseline="pytorch",
+        ),
+        Preset(
+            name="lab5-seq",
+            question="plain PyTorch against FlashAttention over the sequence length at emb dim 256",
+            workloads=_lab5(seq=(256, 512, 1024)),
+            implementations=_FLASH_OR_PLAIN,
+            baseline="pytorch",
+        ),
+        Preset(
+            name="lab5-heads",
+            question="the same over the number of heads, the embedding kept",
+            workloads=_lab5(heads=(8, 16, 32)),
+            implementations=_FLASH_OR_PLAIN,
+            baseline="pytorch",
+        ),
+        Preset(
+            name="lab5-emb",
+            question="the same over the embedding, the heads kept",
+            workloads=_lab5(emb_dim=(128, 256, 512)),
+            implementations=_FLASH_OR_PLAIN,
+            baseline="pytorch",
+        ),
+    )
+}

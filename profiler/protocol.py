@@ -1,0 +1,57 @@
+"""What the engine and a worker say to each other, one JSON object a line.
+
+Beside these messages a worker sends the session's own events about cases (profiler.events).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
+from profiler.plan import Case, Stopping
+from profiler.workload import Attention, Pass
+
+
+class MeasureShape(msgspec.Struct, tag_field="type", tag="measure_shape", kw_only=True, frozen=True):
+    """Engine to worker: measure these cases of one workload together."""
+
+    workload: Attention
+    cases: tuple[Case, ...]
+    passes: tuple[Pass, ...]
+    stopping: Stopping
+    seed: int
+
+
+class Ready(msgspec.Struct, tag_field="type", tag="ready", kw_only=True, omit_defaults=True):
+    """Worker to engine, first of all: torch is loaded and the device opened; what torch says of both."""
+
+    pid: int
+    torch: str
+    device_name: str
+    cuda: str | None = None
+    cudnn: str | None = None
+    gpu_uuid: str | None = None
+    compute_capability: tuple[int, int] | None = None
+    memory_bytes: int | None = None
+    sm_count: int | None = None
+    l2_bytes: int | None = None
+
+
+class NotReady(msgspec.Struct, tag_field="type", tag="not_ready", kw_only=True):
+    """Worker to engine: torch or the device could not be opened; the worker exits."""
+
+    message: str
+
+
+class Visiting(msgspec.Struct, tag_field="type", tag="visiting", kw_only=True):
+    """Worker to engine: from here on this case has the device; who to blame if nothing follows."""
+
+    case: int
+
+
+class ShapeDone(msgspec.Struct, tag_field="type", tag="shape_done"):
+    """Worker to engine: every case of the shape has its results or its failure."""
+
+
+CaseEvent = CaseStarted | CaseChecked | Samples | Result | Failure | Log
+WorkerMessage = Ready | NotReady | Visiting | ShapeDone | CaseEvent

@@ -1,0 +1,161 @@
+"""Numbers and shapes as text, for the terminal and for reports alike."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from profiler.workload import Attention
+
+_KIB = 1024
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+# A terminal escape (ECMA-48): CSI ... letter, OSC/DCS/SOS/PM/APC ... terminator, or ESC and a letter.
+_ESCAPE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+
+
+def plain_text(text: str) -> str:
+    """`text` on one line and harmless in a terminal: no escapes, no control or invisible characters."""
+    kept = []
+    for character in _ESCAPE.sub("", text):
+        category = unicodedata.category(character)
+        if character in "\t\n\r" or category in ("Zl", "Zp"):
+            kept.append(" ")
+        elif category not in ("Cc", "Cf", "Cs"):
+            kept.append(character)
+    return "".join(kept).strip()
+
+
+def _fixed(value: float, *steps: tuple[float, int], above: int) -> str:
+    """`value` with the decimals of the first step (limit, decimals) that it is below once rounded so."""
+    for limit, decimals in steps:
+        if round(abs(value), decimals) < limit:
+            return f"{value:.{decimals}f}"
+    return f"{value:.{above}f}"
+
+
+def ms(value: float) -> str:
+    """Milliseconds down to a tenth of a microsecond: "0.0303", "1.610", "41.7"."""
+    return _fixed(value, (1, 4), (10, 3), above=1)
+
+
+def half_width(fraction: float) -> str:
+    """Half an interval's width, as a fraction of its median: "±0.4%"."""
+    return f"±{_fixed(abs(fraction) * 100, (10, 1), above=0)}%"
+
+
+def tflops(value: float) -> str:
+    """TFLOP/s in three digits or four: "0.0123", "9.54", "142.3"."""
+    return _fixed(value, (0.1, 4), (1, 3), (10, 2), above=1)
+
+
+def ratio(value: float) -> str:
+    """A ratio: "0.024x", "2.31x", "31.0x", "412x"."""
+    return f"{_fixed(value, (0.1, 3), (10, 2), (100, 1), above=0)}x"
+
+
+def _size(value: float) -> str:
+    return _fixed(value, (10, 2), (100, 1), above=0)
+
+
+def mib(value: float) -> str:
+    """Bytes as a number of MiB, for columns that name the unit: "0.25", "84.0", "5151"."""
+    return _size(value / _KIB**2)
+
+
+def byte_count(value: float) -> str:
+    """Bytes in the unit that fits: "512 B", "84.0 MiB", "5.03 GiB"."""
+    size = float(value)
+    for unit in _UNITS[:-1]:
+        if abs(size) < _KIB:
+            return f"{size:.0f} B" if unit == "B" else f"{_size(size)} {unit}"
+        size /= _KIB
+    return f"{_size(size)} {_UNITS[-1]}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 result", "12,000 results"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def yes_no(value: bool) -> str:
+    """A switch's setting as a word."""
+    return "yes" if value else "no"
+
+
+_PARAMETERS: dict[str, Callable[[Attention], str]] = {
+    "batch": lambda shape: str(shape.batch),
+    "seq": lambda shape: str(shape.seq_q),
+    "seq q": lambda shape: str(shape.seq_q),
+    "seq k": lambda shape: str(shape.seq_k),
+    "heads": lambda shape: str(shape.heads),
+    "kv heads": lambda shape: str(shape.kv_heads),
+    "head dim": lambda shape: str(shape.head_dim),
+    "dtype": lambda shape: shape.dtype,
+    "causal": lambda shape: yes_no(shape.causal),
+    "window": lambda shape: "none" if shape.window is None else str(shape.window),
+}
+TEXT_PARAMETERS = frozenset({"dtype", "causal"})
+"""The parameters whose values are words; the others' are numbers."""
+
+
+@dataclass(frozen=True)
+class ShapeColumns:
+    """Which parameters of some shapes differ between them, and what the others have in common."""
+
+    varying: tuple[str, ...]
+    constant: dict[str, str]
+
+    def cells(self, shape: Attention) -> tuple[str, ...]:
+        """The values of the varying parameters of one shape."""
+        return tuple(_PARAMETERS[name](shape) for name in self.varying)
+
+    def caption(self) -> str:
+        """What all shapes have in common: "batch 32, heads 16, head dim 64, float16, causal"."""
+        return ", ".join(_phrase(name, value) for name, value in self.constant.items())
+
+    def describe(self, shape: Attention) -> str:
+        """What makes one shape differ from the others: "seq 1024, causal"; "" if nothing does."""
+        return ", ".join(map(_phrase, self.varying, self.cells(shape)))
+
+
+def _phrase(name: str, value: str) -> str:
+    if name == "dtype":
+        return value
+    if name == "causal":
+        return "causal" if value == "yes" else "not causal"
+    return "no window" if (name, value) == ("window", "none") else f"{name} {value}"
+
+
+def shape_columns(workloads: Iterable[Attention]) -> ShapeColumns:
+    """The parameters that vary among `workloads`, and the constant ones with their values.
+
+    Query and key lengths are one "seq" where they are the same, kv heads are left out where
+    they are the heads, and the window where there is none.
+    """
+    shapes = list(dict.fromkeys(workloads))
+    hidden = {"seq q", "seq k"} if all(shape.seq_q == shape.seq_k for shape in shapes) else {"seq"}
+    if all(shape.heads == shape.kv_heads for shape in shapes):
+        hidden.add("kv heads")
+    if all(shape.window is None for shape in shapes):
+        hidden.add("window")
+    values = {
+        name: list(dict.fromkeys(map(value, shapes)))
+        for name, value in _PARAMETERS.items()
+        if name not in hidden
+    }
+    return ShapeColumns(
+        varying=tuple(name for name, seen in values.items() if len(seen) > 1),
+        constant={name: seen[0] for name, seen in values.items() if len(seen) == 1},
+    )
+
+
+def describe_shape(shape: Attention) -> str:
+    """A shape in full: "batch 32, seq 1024, heads 16, head dim 64, float16, causal"."""
+    return shape_columns([shape]).caption()

@@ -1,0 +1,73 @@
+"""`python -m profiler.worker DEVICE`: requests on stdin, events on stdout, JSON lines, until stdin closes."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+
+import msgspec
+
+from profiler.protocol import MeasureShape, NotReady, WorkerMessage
+
+EXIT_NOT_READY = 3
+EXIT_DEVICE_LOST = 4
+
+
+def main() -> int:
+    """Serve one device; the exit status says why if it ends before stdin does."""
+    send = _take_stdout()
+    requests = _read_requests(sys.stdin.buffer)
+    try:
+        import impls
+        from profiler.worker.devices import open_device
+        from profiler.worker.shape import DeviceLost, measure_shape
+
+        device = open_device(sys.argv[1])
+        send(device.facts())
+    except Exception as error:
+        send(NotReady(message=f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        return EXIT_NOT_READY
+    while True:
+        try:
+            measure_shape(requests.get(), device, impls.find, send)
+        except DeviceLost as error:
+            sys.stderr.write(f"{error}\n")
+            return EXIT_DEVICE_LOST
+
+
+def _take_stdout() -> Callable[[WorkerMessage], None]:
+    """Keep the real stdout for messages; what libraries print goes to stderr, the log."""
+    channel = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    encode = msgspec.json.Encoder().encode
+
+    def send(message: WorkerMessage) -> None:
+        line = encode(message) + b"\n"
+        while line:  # a pipe may take a long line in parts
+            line = line[os.write(channel, line) :]
+
+    return send
+
+
+def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[MeasureShape]:
+    """Requests as they come, read by a thread that ends the process when stdin closes, whatever else runs."""
+    requests: queue.SimpleQueue[MeasureShape] = queue.SimpleQueue()
+    decode = msgspec.json.Decoder(MeasureShape).decode
+
+    def read() -> None:
+        for line in stdin:
+            requests.put(decode(line))
+        os._exit(0)
+
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    return requests
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # an ordinary exit would wait for the thread that reads stdin

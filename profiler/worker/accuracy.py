@@ -1,0 +1,87 @@
+"""Whether an implementation is right, by the rule of FlashAttention-3's own tests.
+
+An error may be twice plain PyTorch's in the same dtype plus an allowance for rounding,
+2 max|(ref + 0.3 - 0.3) - ref| (hopper/test_flash_attn.py of Dao-AILab/flash-attention).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from impls.contract import Layout
+from profiler.events import Accuracy, Verdict
+from profiler.worker.inputs import make_inputs, to_bhsd
+from profiler.worker.reference import TENSORS, Four, Pair, attention_by_definition, sample_pairs, take
+from profiler.workload import Attention
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The right answer on a sample of heads, plain PyTorch's errors there, and the limits that follow."""
+
+    workload: Attention
+    pairs: list[Pair]
+    tensors: Four
+    plain_errors: dict[str, float]
+    limits: dict[str, float]
+
+    @classmethod
+    def compute(cls, workload: Attention, device: str, seed: int, *, backward: bool) -> Reference:
+        """From the same inputs that make_inputs gives for `seed`; in float64 for float32 workloads."""
+        dtype: torch.dtype = getattr(torch, workload.dtype)
+        exact = torch.float64 if dtype == torch.float32 else torch.float32
+        inputs = make_inputs(workload, "bhsd", device, seed)
+        pairs = sample_pairs(workload, device, seed)
+        with torch.no_grad():
+            parts = [
+                four for _, four in attention_by_definition(workload, inputs, pairs, exact, backward=backward)
+            ]
+            tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            plain_errors = dict.fromkeys(tensors, 0.0)
+            for part, plain in attention_by_definition(workload, inputs, pairs, dtype, backward=backward):
+                for name, values in plain.items():
+                    plain_errors[name] = max(plain_errors[name], max_error(values, tensors[name][part]))
+        limits = {
+            name: 2 * plain_errors[name] + 2 * _rounding(values.to(dtype)) for name, values in tensors.items()
+        }
+        return cls(workload, pairs, tensors, plain_errors, limits)
+
+    def judge(self, out: torch.Tensor, grads: tuple[torch.Tensor, ...] | None, layout: Layout) -> Accuracy:
+        """Compare an implementation's output, and its gradients of q, k, v if it gave them."""
+        errors: dict[str, float] = {}
+        for name, tensor in zip(TENSORS, (out, *(grads or ())), strict=False):
+            if name in self.tensors:
+                values = take(to_bhsd(tensor, layout), self.pairs, self.workload.kv_heads)
+                wanted = self.tensors[name]
+                errors[name] = max_error(values.reshape(wanted.shape), wanted)
+        ratios = [
+            errors[name] / plain for name, plain in self.plain_errors.items() if plain and name in errors
+        ]
+        return Accuracy(
+            verdict=_verdict(errors, self.limits),
+            errors={name: error if math.isfinite(error) else None for name, error in errors.items()},
+            plain_errors=self.plain_errors,
+            limits=self.limits,
+            ratio=max(ratios) if ratios and all(map(math.isfinite, ratios)) else None,
+            heads_checked=len(self.pairs) * (self.workload.heads // self.workload.kv_heads),
+            heads_total=self.workload.batch * self.workload.heads,
+        )
+
+
+def max_error(values: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest absolute difference; NaN or infinity if there is one in `values`."""
+    return float((values.to(wanted.dtype) - wanted).abs().max())
+
+
+def _rounding(reference: torch.Tensor) -> float:
+    """What adding and taking away 0.3 in the tensor's own dtype loses."""
+    return float((reference + 0.3 - 0.3 - reference).abs().max())
+
+
+def _verdict(errors: dict[str, float], limits: dict[str, float]) -> Verdict:
+    if not all(math.isfinite(error) for error in errors.values()):
+        return "nan"
+    return "ok" if all(error <= limits[name] for name, error in errors.items()) else "wrong"

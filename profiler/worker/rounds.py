@@ -1,0 +1,134 @@
+"""Interleaved rounds: every case is measured once a round, in a fresh random order.
+
+Drift in clocks or heat then hits all alike, and ratios of the same round are paired. No torch
+here: the schedule is tested with subjects whose times are made up.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from profiler.stopping import Rule
+from profiler.worker.timer import Timing
+from profiler.workload import Pass
+
+# Wall time is an eager caller's cost, not the comparison: this many samples pin its median well enough,
+# and past them every call is spent on device time.
+WALL_ROUNDS = 20
+_WARM_UP_LEAST_S = 0.1
+_WARM_UP_MOST_S = 1.0
+_SETTLED = 0.02
+_REPORT_EVERY_S = 0.5
+
+
+class Subject(Protocol):
+    """Something to measure: one visit is one sample of each of its passes."""
+
+    @property
+    def case(self) -> int: ...
+    def visit(self, *, wall: bool) -> dict[Pass, Timing]: ...
+
+
+@dataclass
+class Series:
+    """The samples of one pass of one subject, by round."""
+
+    device_ms: list[float] = field(default_factory=list)
+    wall_ms: list[float] = field(default_factory=list)
+    hidden: int = 0
+    reported: int = 0
+
+    def add(self, timing: Timing) -> None:
+        self.device_ms.append(timing.device_ms)
+        if timing.wall_ms is not None:
+            self.wall_ms.append(timing.wall_ms)
+        self.hidden += timing.hidden
+
+
+class Reporter(Protocol):
+    """Told what happens while rounds run."""
+
+    def visiting(self, case: int) -> None: ...
+    def measured(self, case: int, which: Pass, series: Series) -> None:
+        """Samples from index `series.reported` on are new."""
+        ...
+
+    def failed(self, case: int, error: Exception) -> None: ...
+
+
+def warm_up(subject: Subject, clock: Callable[[], float]) -> None:
+    """Visit until the median of a visit's total time settles: at least 100 ms, at most about a second."""
+    began_s = clock()
+    totals: list[float] = []
+    while True:
+        totals.append(sum(timing.device_ms for timing in subject.visit(wall=False).values()))
+        spent_s = clock() - began_s
+        if spent_s >= _WARM_UP_MOST_S or (spent_s >= _WARM_UP_LEAST_S and _has_settled(totals)):
+            return
+
+
+def _has_settled(totals: list[float]) -> bool:
+    if len(totals) < 6:
+        return False
+    before, now = statistics.median(totals[-6:-3]), statistics.median(totals[-3:])
+    return abs(now - before) <= _SETTLED * before
+
+
+def run_rounds(
+    subjects: Iterable[Subject],
+    *,
+    rule: Callable[[], Rule],
+    order: random.Random,
+    clock: Callable[[], float],
+    reporter: Reporter,
+) -> dict[int, dict[Pass, Series]]:
+    """Warm the subjects up, then measure in rounds until the rule is content.
+
+    `rule` is called when the rounds begin, so that its budget is theirs alone. A subject that
+    raises is reported and left out from then on; what was measured of it stays. Returns each
+    remaining subject's series by case and pass.
+    """
+    active: dict[int, Subject] = {}
+    for subject in subjects:
+        reporter.visiting(subject.case)
+        try:
+            warm_up(subject, clock)
+        except Exception as error:
+            reporter.failed(subject.case, error)
+        else:
+            active[subject.case] = subject
+    measured: dict[int, dict[Pass, Series]] = {case: {} for case in active}
+    stopping, rounds, last_report_s = rule(), 0, clock()
+    while active:
+        for case in order.sample(list(active), k=len(active)):
+            reporter.visiting(case)
+            try:
+                timings = active[case].visit(wall=rounds < WALL_ROUNDS)
+            except Exception as error:
+                del active[case]
+                _report(case, measured.pop(case), reporter)
+                reporter.failed(case, error)
+                continue
+            for which, timing in timings.items():
+                measured[case].setdefault(which, Series()).add(timing)
+        rounds += 1
+        finished = stopping.is_finished(
+            rounds, (series.device_ms for passes in measured.values() for series in passes.values())
+        )
+        if finished or clock() - last_report_s >= _REPORT_EVERY_S:
+            for case, passes in measured.items():
+                _report(case, passes, reporter)
+            last_report_s = clock()
+        if finished:
+            break
+    return measured
+
+
+def _report(case: int, passes: dict[Pass, Series], reporter: Reporter) -> None:
+    for which, series in passes.items():
+        reporter.measured(case, which, series)
+        series.reported = len(series.device_ms)

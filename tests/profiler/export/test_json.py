@@ -1,0 +1,130 @@
+"""JSON in the labs' shape, and which format a file's name asks for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from profiler.events import Planned
+from profiler.export import FORMATS, Format, UnknownFormat, export, format_of
+from profiler.recording import Recording
+from tests.examples import attention, cases, failed, header, lab6, plan, single
+
+LABS_KEYS = {"forward", "backward", "forward_backward", "peak_memory_usage(MB)"}
+
+
+def exported(recording: Recording) -> Any:
+    return json.loads(export(recording, "json"))
+
+
+def test_one_shape_and_implementation_make_the_labs_object_and_one_key_more() -> None:
+    content = exported(single())
+    assert set(content) == LABS_KEYS | {"attnprof"}
+    for stage in ("forward", "backward", "forward_backward"):
+        assert set(content[stage]) == {"time(s)", "FLOPS(TFLOPs/s)"}
+
+
+def test_times_are_seconds_rates_tflops_and_memory_the_absolute_peak_in_mib() -> None:
+    content = exported(single())
+    assert content["backward"]["time(s)"] == pytest.approx(0.0025)
+    flop = attention(causal=True).flop("fwd_bwd")
+    assert content["forward_backward"]["FLOPS(TFLOPs/s)"] == pytest.approx(flop / 0.0036 / 1e12)
+    assert content["peak_memory_usage(MB)"] == 512
+
+
+def test_a_pass_that_was_not_asked_for_is_null() -> None:
+    content = exported(single(["fwd"]))
+    assert content["backward"] == {"time(s)": None, "FLOPS(TFLOPs/s)": None}
+    assert content["forward"]["time(s)"] == pytest.approx(0.001)
+
+
+def test_the_fuller_result_stands_under_attnprof() -> None:
+    fuller = exported(single())["attnprof"]
+    assert fuller["environment"]["gpu"]["name"] == "NVIDIA H100 80GB HBM3"
+    assert fuller["parameters"]["implementation"] == "flash2"
+    assert fuller["status"] == "ok"
+    forward, backward, _ = fuller["passes"]
+    assert set(forward["device_ms"]) == {"median", "low", "high", "count"}
+    assert forward["wall_ms"]["median"] == pytest.approx(1.1)
+    assert backward["memory"]["saved_bytes"] is None
+    assert forward["accuracy"]["verdict"] == "ok"
+
+
+def test_several_cases_make_a_list_of_such_objects_with_their_parameters() -> None:
+    content = exported(lab6())
+    assert len(content) == 8
+    assert all(set(item) >= LABS_KEYS | {"attnprof"} for item in content)
+    parameters = {
+        key: content[2][key] for key in ("impl", "batch_size", "seq_len", "num_heads", "emb_dim", "causal")
+    }
+    assert parameters == {
+        "impl": "flash2",
+        "batch_size": 32,
+        "seq_len": 512,
+        "num_heads": 16,
+        "emb_dim": 1024,
+        "causal": True,
+    }
+
+
+def test_a_case_out_of_memory_has_nulls_and_its_status() -> None:
+    whole = plan([attention()], ["pytorch"])
+    (case,) = cases(whole)
+    oom = failed(case, "oom", "out of memory", requested_bytes=5, largest_batch=2)
+    content = exported(Recording.of([header(), Planned(plan=whole), oom]))
+    assert content["forward"] == {"time(s)": None, "FLOPS(TFLOPs/s)": None}
+    assert content["peak_memory_usage(MB)"] is None
+    assert content["attnprof"]["status"] == "oom"
+    assert content["attnprof"]["passes"][0]["failure"]["largest_batch"] == 2
+
+
+def test_a_case_that_failed_in_one_pass_keeps_the_others() -> None:
+    item = exported(lab6())[4]  # pytorch at 4096: out of memory in backward
+    assert item["forward"]["time(s)"] == pytest.approx(0.01)
+    assert item["backward"]["time(s)"] is None
+    assert item["attnprof"]["status"] == "oom"
+
+
+def test_a_sweep_cut_short_after_one_case_is_still_a_list() -> None:
+    whole = plan([attention(), attention(seq=2048)], ["pytorch"])
+    recording = Recording.of([header(), Planned(plan=whole), failed(cases(whole)[0], "error", "no")])
+    assert isinstance(exported(recording), list)
+
+
+def test_a_session_without_cases_is_an_empty_list() -> None:
+    assert exported(Recording.of([header()])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "explicit", "chosen"),
+    [
+        ("report.md", None, "md"),
+        ("REPORT.MARKDOWN", None, "md"),
+        ("a/b.c/results.CSV", None, "csv"),
+        ("benchmark_result.json", None, "json"),
+        ("report.txt", "csv", "csv"),
+        ("report.md", "json", "json"),
+        (None, None, "md"),
+        ("-", None, "md"),
+    ],
+)
+def test_the_format_is_the_one_named_else_the_suffixs(
+    path: str | None, explicit: str | None, chosen: Format
+) -> None:
+    assert format_of(path, explicit) == chosen
+
+
+@pytest.mark.parametrize(("path", "explicit"), [("report.txt", None), ("report", None), ("x.md", "pdf")])
+def test_no_such_format_names_those_there_are(path: str, explicit: str | None) -> None:
+    with pytest.raises(UnknownFormat) as refused:
+        format_of(path, explicit)
+    assert all(name in str(refused.value) for name in FORMATS)
+
+
+@pytest.mark.parametrize("chosen", FORMATS)
+def test_every_export_ends_with_one_newline(chosen: Format) -> None:
+    text = export(lab6(), chosen)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")

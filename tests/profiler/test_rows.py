@@ -1,0 +1,117 @@
+"""What tables and reports say of each pass of each case."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiler.events import Accuracy, CaseChecked, CaseStarted, Event, Finished, Planned
+from profiler.recording import Recording
+from profiler.rows import Row, rows
+from profiler.workload import PASSES, Pass
+from tests.examples import attention, cases, checked, failed, lab6, measured, plan, samples
+
+WHOLE = plan([attention()], ["pytorch", "flash2"])
+BASE, OTHER = cases(WHOLE)
+
+
+def rows_of(*events: Event) -> dict[tuple[str, Pass], Row]:
+    recording = Recording.of([Planned(plan=WHOLE), *events])
+    return {(row.implementation, row.which): row for row in rows(recording)}
+
+
+def test_there_is_a_row_for_every_pass_of_every_case_in_the_plans_order() -> None:
+    got = [(row.case, row.which) for row in rows(lab6())]
+    assert got == [(case, which) for case in range(8) for which in PASSES]
+
+
+def test_only_the_plans_passes_have_rows() -> None:
+    forward = plan([attention()], ["pytorch"], ["fwd"])
+    (case,) = cases(forward)
+    recording = Recording.of([Planned(plan=forward), *checked(case), *measured(case, ["fwd"])])
+    assert [row.which for row in rows(recording)] == ["fwd"]
+
+
+def test_speedup_is_over_the_baseline_and_the_baseline_has_none() -> None:
+    got = rows_of(*checked(BASE), *checked(OTHER), *measured(BASE), *measured(OTHER, speed=2.5))
+    speedup = got["flash2", "bwd"].speedup
+    assert speedup is not None
+    assert speedup.median == pytest.approx(2.5)
+    assert got["pytorch", "bwd"].speedup is None
+    assert got["pytorch", "bwd"].is_baseline
+
+
+def test_another_baseline_can_be_asked_for() -> None:
+    recording = Recording.of(
+        [Planned(plan=WHOLE), *checked(BASE), *checked(OTHER), *measured(BASE), *measured(OTHER, speed=2)]
+    )
+    base = next(row for row in rows(recording, baseline="flash2") if row.implementation == "pytorch")
+    assert base.speedup is not None
+    assert base.speedup.median == pytest.approx(0.5)
+
+
+def test_a_wrong_result_has_its_times_and_no_speedup() -> None:
+    got = rows_of(*checked(BASE), *checked(OTHER, wrong=True), *measured(BASE), *measured(OTHER))
+    row = got["flash2", "fwd"]
+    assert (row.status, row.speedup) == ("wrong", None)
+    assert row.device_ms is not None
+
+
+def test_nothing_is_compared_with_a_wrong_baseline() -> None:
+    got = rows_of(*checked(BASE, wrong=True), *checked(OTHER), *measured(BASE), *measured(OTHER))
+    assert got["flash2", "fwd"].speedup is None
+
+
+def test_a_result_that_is_not_finite_is_nan() -> None:
+    verdict = Accuracy(
+        verdict="nan", errors={"out": None}, plain_errors={}, limits={}, heads_checked=1, heads_total=1
+    )
+    start = CaseStarted(case=0, workload=BASE.workload, implementation="pytorch")
+    check = CaseChecked(case=0, first_call_ms={}, accuracy=verdict)
+    assert rows_of(start, check, *measured(BASE))["pytorch", "fwd"].status == "nan"
+
+
+def test_samples_without_a_result_are_running_then_partial_once_the_session_ended() -> None:
+    events = [*checked(BASE), samples(BASE, "fwd", count=4)]
+    running = rows_of(*events)["pytorch", "fwd"]
+    assert running.status == "running"
+    assert running.device_ms is not None
+    assert running.device_ms.count == 4
+    ended = rows_of(*events, Finished(ending="interrupted"))["pytorch", "fwd"]
+    assert ended.status == "partial"
+    assert not ended.converged
+
+
+def test_a_pass_that_failed_leaves_the_others_their_results() -> None:
+    got = rows_of(*checked(BASE), *measured(BASE, ["fwd"]), failed(BASE, "oom", "too big", which="bwd"))
+    assert got["pytorch", "fwd"].status == "ok"
+    assert got["pytorch", "bwd"].status == "oom"
+    failure = got["pytorch", "bwd"].failure
+    assert failure is not None
+    assert failure.message == "too big"
+
+
+def test_a_result_from_before_the_case_crashed_still_counts() -> None:
+    got = rows_of(*checked(BASE), *measured(BASE, ["fwd"]), failed(BASE, "crashed", "gone"))
+    assert got["pytorch", "fwd"].status == "ok"
+    assert got["pytorch", "fwd"].failure is None
+    assert got["pytorch", "bwd"].status == "crashed"
+
+
+def test_launch_bound_is_wall_time_over_a_fifth_above_device_time() -> None:
+    bound = rows_of(*checked(BASE), *measured(BASE, wall=1.3))["pytorch", "fwd"]
+    free = rows_of(*checked(BASE), *measured(BASE, wall=1.1))["pytorch", "fwd"]
+    assert (bound.launch_bound, free.launch_bound) == (True, False)
+
+
+def test_running_rows_get_their_rate_from_the_samples() -> None:
+    row = rows_of(*checked(BASE), samples(BASE, "fwd"))["pytorch", "fwd"]
+    assert row.tflops == pytest.approx(BASE.workload.flop("fwd") / 1e9)
+
+
+def test_shapes_are_compared_only_with_themselves() -> None:
+    two = plan([attention(seq=256), attention(seq=512)], ["pytorch", "flash2"])
+    first, second = cases(two)[1], cases(two)[2]  # flash2 at 256, pytorch at 512
+    recording = Recording.of(
+        [Planned(plan=two), *checked(first), *measured(first), *checked(second), *measured(second)]
+    )
+    assert all(row.speedup is None for row in rows(recording))

@@ -1,0 +1,142 @@
+"""Numbers, shapes and foreign text as people read them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiler import units
+from profiler.units import describe_shape, plain_text, shape_columns
+from tests.examples import attention
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.0000"),
+        (0.0303, "0.0303"),
+        (0.99996, "1.000"),
+        (1.61, "1.610"),
+        (9.9996, "10.0"),
+        (41.7, "41.7"),
+        (1234.56, "1234.6"),
+    ],
+)
+def test_ms_down_to_a_tenth_of_a_microsecond(value: float, text: str) -> None:
+    assert units.ms(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.004, "±0.4%"), (0.0999, "±10%"), (0.0994, "±9.9%"), (0.25, "±25%"), (0, "±0.0%")]
+)
+def test_half_width_in_percent(value: float, text: str) -> None:
+    assert units.half_width(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "0.0123"), (0.5, "0.500"), (9.54, "9.54"), (142.33, "142.3")]
+)
+def test_tflops(value: float, text: str) -> None:
+    assert units.tflops(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0241, "0.024x"), (2.306, "2.31x"), (31.04, "31.0x"), (412.4, "412x"), (9.999, "10.0x")],
+)
+def test_ratio(value: float, text: str) -> None:
+    assert units.ratio(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 B"),
+        (512, "512 B"),
+        (1024, "1.00 KiB"),
+        (84 * 2**20, "84.0 MiB"),
+        (5.03 * 2**30, "5.03 GiB"),
+        (2**50, "1024 TiB"),
+    ],
+)
+def test_bytes_in_the_unit_that_fits(value: float, text: str) -> None:
+    assert units.byte_count(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(2**18, "0.25"), (84 * 2**20, "84.0"), (5151 * 2**20, "5151")])
+def test_mib_without_its_unit(value: float, text: str) -> None:
+    assert units.mib(value) == text
+
+
+def test_counts_have_their_plural() -> None:
+    assert units.count(1, "result") == "1 result"
+    assert units.count(12_000, "result") == "12,000 results"
+
+
+@given(st.floats(min_value=1e-3, max_value=1e6))
+def test_ms_never_misstates_a_time_by_more_than_half_a_percent_above_ten_microseconds(value: float) -> None:
+    assert abs(float(units.ms(value)) - value) <= max(0.005 * value, 0.00005)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("sdpa[flash]", "sdpa[flash]"),
+        ("a\nb\tc\r\n", "a b c"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07x", "x"),
+        ("\x1b]52;c;ZXZpbA==\x1b\\x", "x"),
+        ("\x9b2Jx", "x"),
+        ("\x1bcx", "x"),
+        ("user\u202egpj.exe", "usergpj.exe"),
+        ("a\x00\x08b\x7f", "ab"),
+        ("Größe 日本", "Größe 日本"),
+    ],
+)
+def test_plain_text_keeps_words_and_drops_what_acts_on_a_terminal(text: str, plain: str) -> None:
+    assert plain_text(text) == plain
+
+
+@given(st.text())
+def test_plain_text_holds_no_control_character_whatever_comes(text: str) -> None:
+    assert not [char for char in plain_text(text) if unicodedata.category(char) in ("Cc", "Cf", "Cs")]
+
+
+@given(st.text())
+def test_plain_text_of_plain_text_is_itself(text: str) -> None:
+    assert plain_text(plain_text(text)) == plain_text(text)
+
+
+def test_parameters_that_differ_are_columns_and_the_others_a_caption() -> None:
+    shapes = [attention(seq=seq, causal=causal) for seq in (256, 512) for causal in (False, True)]
+    columns = shape_columns(shapes)
+    assert columns.varying == ("seq", "causal")
+    assert columns.caption() == "batch 32, heads 16, head dim 64, float16"
+    assert columns.cells(shapes[1]) == ("256", "yes")
+    assert columns.describe(shapes[0]) == "seq 256, not causal"
+
+
+def test_one_shape_has_only_a_caption() -> None:
+    columns = shape_columns([attention(causal=True)] * 3)
+    assert columns.varying == ()
+    assert columns.describe(attention(causal=True)) == ""
+    assert columns.caption() == "batch 32, seq 1024, heads 16, head dim 64, float16, causal"
+
+
+def test_unequal_lengths_grouped_heads_and_windows_get_their_own_names() -> None:
+    decode = attention(seq_q=1, seq_k=4096, kv_heads=4, window=128)
+    assert describe_shape(decode) == (
+        "batch 32, seq q 1, seq k 4096, heads 16, kv heads 4, head dim 64, float16, not causal, window 128"
+    )
+    assert shape_columns([decode, attention()]).varying == ("seq q", "seq k", "kv heads", "window")
+    assert shape_columns([decode, attention()]).describe(attention()) == (
+        "seq q 1024, seq k 1024, kv heads 16, no window"
+    )
+
+
+def test_heads_swept_at_one_embedding_vary_in_both_heads_and_head_dim() -> None:
+    shapes = [attention(heads=heads, head_dim=256 // heads) for heads in (8, 16, 32)]
+    assert shape_columns(shapes).varying == ("heads", "head dim")

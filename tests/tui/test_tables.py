@@ -1,0 +1,191 @@
+"""The results table, as a terminal of some width shows it."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from profiler.events import Finished, Planned
+from profiler.recording import Recording
+from profiler.rows import rows
+from profiler.units import shape_columns
+from tests.examples import (
+    attention,
+    cases,
+    checked,
+    header,
+    lab6,
+    lab6_events,
+    measured,
+    plan,
+    samples,
+    single,
+)
+from tui.tables import plain_line, results_table
+
+
+def shown(recording: Recording, width: int | None, most_lines: int | None = None) -> list[str]:
+    console = Console(width=width or 1000, no_color=True, highlight=False)
+    with console.capture() as captured:
+        console.print(results_table(recording, width=width, most_lines=most_lines))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def headings(lines: list[str]) -> str:
+    rule = next(index for index, line in enumerate(lines) if line.startswith("──"))
+    return " ".join(" ".join(lines[rule - 2 : rule]).split())
+
+
+def line_of(lines: list[str], *words: str) -> str:
+    return next(line for line in lines if all(word in line for word in words))
+
+
+def sweep(implementations: tuple[str, ...] = ("pytorch", "flash2"), shapes: int = 6) -> Recording:
+    whole = plan(
+        [attention(seq=2**n, causal=causal) for n in range(8, 8 + shapes // 2) for causal in (False, True)]
+    )
+    events = [
+        event for case in cases(whole) for event in (*checked(case), *measured(case, speed=1 + case.number))
+    ]
+    return Recording.of([header(), Planned(plan=whole), *events, Finished(ending="completed")])
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 132, 200])
+def test_it_fits_its_width_and_cuts_no_number(width: int) -> None:
+    for recording in (lab6(), sweep()):
+        lines = shown(recording, width)
+        assert max(map(len, lines)) <= width
+        assert not any("…" in line for line in lines)
+
+
+def test_eighty_columns_have_what_matters() -> None:
+    assert headings(shown(lab6(), 80)) == (
+        "forward backward fwd+bwd memory seq implementation ms ms ms TFLOP/s MiB speedup"
+    )
+
+
+def test_more_room_shows_more() -> None:
+    counts = [len(headings(shown(lab6(), width)).split()) for width in (50, 80, 100, 200)]
+    assert counts == sorted(set(counts))
+    assert headings(shown(lab6(), None)) == headings(shown(lab6(), 200))
+
+
+def test_what_shapes_share_is_in_the_title_and_each_shape_is_named_once() -> None:
+    lines = shown(lab6(), 80)
+    assert lines[0] == "batch 32, heads 16, head dim 64, float16, causal"
+    assert [line.split()[0] for line in lines if line.strip().startswith(("512", "4096"))] == ["512", "4096"]
+
+
+def test_a_line_has_the_passes_side_by_side_and_sums_up_forward_plus_backward() -> None:
+    assert line_of(shown(lab6(), 80), "flash2", "1.800").split() == [
+        "flash2",
+        "0.5000",
+        "1.250",
+        "1.800",
+        "33.5",
+        "84.0",
+        "2.00x",
+    ]
+
+
+def test_the_fastest_is_starred_and_the_baseline_named_without_any_colour() -> None:
+    lines = shown(lab6(), 80)
+    assert line_of(lines, "sdpa (cudnn)", "3.00x").count("*") == 3
+    assert "baseline" in line_of(lines, "pytorch", "3.600")
+
+
+def test_a_wrong_result_is_called_wrong_in_place_of_its_speedup_and_never_starred() -> None:
+    line = line_of(shown(lab6(), 80), "sdpa-cudnn", "0.2500")
+    assert line.endswith("wrong")
+    assert "*" not in line
+
+
+def test_failures_stand_where_their_times_would() -> None:
+    lines = shown(lab6(), 80)
+    assert line_of(lines, "4096", "10.0").split()[3:5] == ["OOM", "OOM"]
+    assert line_of(lines, "flash2", "crashed").split()[1:4] == ["crashed"] * 3
+    assert line_of(lines, "sdpa-cudnn", "n/a").split()[1:4] == ["n/a"] * 3
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_remarks_are_beside_the_line_or_below_the_table(width: int) -> None:
+    text = " ".join(" ".join(shown(lab6(), width)).split())
+    assert "not converged; launch-bound; head dim 64 padded to 96" in text
+    assert "OOM: 64.0 GiB asked for, batch 8 expected to fit (backward, fwd+bwd)" in text
+    assert "unsupported: takes head dims up to 32, not 64" in text
+
+
+def test_names_with_brackets_are_no_markup() -> None:
+    whole = plan([attention()], ["sdpa[flash]"])
+    (case,) = cases(whole)
+    recording = Recording.of([header(), Planned(plan=whole), *checked(case), *measured(case)])
+    assert any("sdpa[flash]" in line for line in shown(recording, 80))
+
+
+def test_escapes_in_a_session_do_not_reach_the_terminal() -> None:
+    whole = plan([attention()], ["a\x1b[31mb"])
+    (case,) = cases(whole)
+    recording = Recording.of(
+        [Planned(plan=whole), *checked(case, notes=["\x1b]0;x\x07note"]), *measured(case)]
+    )
+    assert "\x1b" not in "".join(shown(recording, 200))
+
+
+def test_a_live_case_shows_dots_then_its_median_so_far() -> None:
+    whole = plan([attention()])
+    first, second = cases(whole)
+    recording = Recording.of(
+        [Planned(plan=whole), *checked(first), *checked(second), samples(first, "fwd", count=3)]
+    )
+    lines = shown(recording, 80)
+    assert line_of(lines, "pytorch").split()[1:4] == ["1.000", "±0.1%", "..."]
+    assert line_of(lines, "flash2").split()[1:4] == ["..."] * 3
+
+
+def test_a_case_that_has_not_begun_has_no_line() -> None:
+    recording = Recording.of([Planned(plan=plan([attention()])), *checked(cases(plan([attention()]))[0])])
+    assert not any("flash2" in line for line in shown(recording, 80))
+
+
+def test_only_the_passes_of_the_plan_have_columns() -> None:
+    assert headings(shown(single(["fwd"]), 80)) == (
+        "forward wall memory saved implementation ms ± ms TFLOP/s MiB MiB error"
+    )
+
+
+def test_a_single_implementation_has_no_speedup() -> None:
+    assert "speedup" not in headings(shown(single(), 200))
+
+
+def test_an_empty_recording_is_an_empty_table() -> None:
+    assert "".join(shown(Recording(), 80)).strip() == ""
+    assert "".join(shown(Recording.of([header()]), None)).strip() == ""
+
+
+def test_a_long_sweep_shows_the_last_shapes_that_fit() -> None:
+    body = [line for line in shown(sweep(), 80, most_lines=6) if "pytorch" in line or "flash2" in line]
+    assert len(body) == 4
+    assert body[0].split()[:3] == ["1024", "no", "pytorch"]
+    assert len([line for line in shown(sweep(), 80, most_lines=1) if "pytorch" in line]) == 1
+
+
+def test_the_table_of_a_live_recording_and_of_its_file_are_the_same() -> None:
+    live = Recording()
+    for event in lab6_events():
+        live.add(event)
+    assert shown(live, 120) == shown(lab6(), 120)
+
+
+def test_plain_lines_say_shape_who_what_and_how_fast() -> None:
+    recording = lab6()
+    shapes = shape_columns(case.workload for case in recording.cases.values())
+    lines = [plain_line(row, shapes) for row in rows(recording)]
+    assert lines[3] == "seq 512  sdpa (cudnn)  forward  0.3333 ms ±0.1%  51.6 TFLOP/s  84.0 MiB  3.00x"
+    assert lines[13] == "seq 4096  pytorch  backward  OOM: 64.0 GiB asked for, batch 8 expected to fit"
+
+
+def test_a_plain_line_by_itself_has_the_whole_shape() -> None:
+    line = plain_line(rows(single())[0])
+    assert line.startswith(
+        "batch 32, seq 1024, heads 16, head dim 64, float16, causal  flash2  forward  1.000 ms"
+    )

@@ -1,0 +1,69 @@
+"""Driving a worker's measurement from a test, in this process or through the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import impls
+from impls import Implementation
+from profiler.engine import Engine
+from profiler.environment import resolve_device
+from profiler.events import Event, Finished
+from profiler.plan import Case, Plan, Stopping
+from profiler.protocol import MeasureShape, WorkerMessage
+from profiler.worker.devices import Device
+from profiler.worker.shape import measure_shape
+from profiler.workload import PASSES, Attention, Pass
+
+FAULTY_WORKER = (sys.executable, str(Path(__file__).with_name("faulty_worker.py")))
+"""The command of a worker that also knows tests.faulty's implementations."""
+
+
+def measure(
+    device: Device,
+    workload: Attention,
+    names: Sequence[str],
+    *,
+    passes: tuple[Pass, ...] = PASSES,
+    repeats: int = 3,
+    find: Callable[[str], Implementation] = impls.find,
+) -> list[WorkerMessage]:
+    """All that a worker sends about one shape, measured in this process."""
+    cases = tuple(
+        Case(number=number, workload=workload, implementation=name) for number, name in enumerate(names)
+    )
+    messages: list[WorkerMessage] = []
+    measure_shape(
+        MeasureShape(
+            workload=workload, cases=cases, passes=passes, stopping=Stopping(repeats=repeats), seed=0
+        ),
+        device,
+        find,
+        messages.append,
+    )
+    return messages
+
+
+def run_engine(
+    plan: Plan,
+    folder: Path,
+    *,
+    listen: Callable[[Engine, Event], None] = lambda engine, event: None,
+) -> tuple[Path, Finished]:
+    """Run a plan through the engine with the faulty worker; the session's path and its last event."""
+
+    async def run() -> tuple[Path, Finished]:
+        engine = Engine(
+            plan,
+            resolve_device(plan.device),
+            folder=folder,
+            command="attnprof run",
+            listen=lambda event: listen(engine, event),
+            worker_command=FAULTY_WORKER,
+        )
+        return engine.path, await engine.run()
+
+    return asyncio.run(run())

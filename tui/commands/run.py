@@ -1,0 +1,182 @@
+"""`attnprof run`: measure, show each result as it lands, save the session, write the export."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tui.errors import Refusal
+
+if TYPE_CHECKING:
+    from profiler.events import Finished
+    from profiler.recording import Recording
+
+_SIZES = "SIZES"
+EXIT_FAILED = 1
+
+
+def _complete_implementations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    import impls
+
+    return [item.name for item in impls.catalog() if item.name.startswith(incomplete)]
+
+
+def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from profiler.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
+@click.command(
+    "run",
+    epilog="SIZES is one size, a list or a doubling range: 512, 256,512,1k, 1k..16k (k is 1024). "
+    "Lists multiply into a sweep.",
+)
+@click.option(
+    "--impl",
+    multiple=True,
+    metavar="NAMES",
+    shell_complete=_complete_implementations,
+    help="Implementations, by name or alias; a comma list, or given again. Default: all that run here.",
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    shell_complete=_complete_presets,
+    help="A ready-made experiment: lab6, lab5-seq, lab5-heads, lab5-emb.",
+)
+@click.option("--batch", "--batch-size", "batch", metavar=_SIZES, help="Batch size.")
+@click.option("--seq", "--seq-len", "seq", metavar=_SIZES, help="Sequence length.")
+@click.option("--heads", "--num-heads", "heads", metavar=_SIZES, help="Query heads.")
+@click.option("--kv-heads", metavar=_SIZES, help="Key/value heads, where fewer than heads (GQA, MQA).")
+@click.option("--head-dim", metavar=_SIZES, help="Size of one head.")
+@click.option("--emb-dim", metavar=_SIZES, help="Instead of --head-dim: heads x head dim.")
+@click.option("--dtype", metavar="TYPES", help="fp16, bf16, fp32; a list too.")
+@click.option(
+    "--causal/--no-causal",
+    "causal",
+    multiple=True,
+    help="Each query sees the keys up to its own place. Give both flags to measure both.",
+)
+@click.option(
+    "--window",
+    metavar=_SIZES,
+    help="Keys up to that many places back are seen (and ahead, unless causal), or none for all.",
+)
+@click.option("--pass", "passes", metavar="PASSES", help="Of fwd, bwd, fwd_bwd. Default: all three.")
+@click.option("--repeats", type=int, metavar="N", help="Exactly N rounds a shape, one sample each.")
+@click.option("--precision", metavar="SHARE", help="Until every median is known to this (default 1%) ...")
+@click.option("--budget", "budget_s", type=float, metavar="S", help="... or S seconds a shape (default 10).")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=float,
+    default=120.0,
+    metavar="S",
+    help="A case that gives no sign of life for S seconds is ended (default 120).",
+)
+@click.option("--baseline", metavar="NAME", help="What speedups refer to. Default: pytorch.")
+@click.option("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--seed", type=int, default=0, metavar="N", help="For inputs and for the order of rounds.")
+@click.option("--label", metavar="TEXT", help="Becomes part of the session's name.")
+@click.option("--output", "-o", metavar="FILE", help="Also export there when done; - is stdout.")
+@click.option("--format", "format_name", metavar="FORMAT", help="md, csv or json. Default: by FILE's suffix.")
+@click.option("--sessions", metavar="DIR", help="Where sessions are saved. Default: sessions/ here.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but the session's path.")
+def command(
+    device_name: str,
+    output: str | None,
+    format_name: str | None,
+    sessions: str | None,
+    quiet: bool,
+    **asked: Any,
+) -> None:
+    """Measure implementations over one shape or a sweep, and save the session."""
+    from impls import UnknownImplementation
+    from profiler import export, session
+    from profiler.engine import Engine
+    from profiler.environment import DeviceError, resolve_device
+    from profiler.plan import PlanError
+    from tui import running
+    from tui.planning import Asked, make_plan
+    from tui.progress import progress_for
+
+    try:
+        device = resolve_device(device_name)
+        plan = make_plan(Asked(**asked), device)
+        format_ = export.format_of(output, format_name) if output or format_name else None
+        folder = session.sessions_folder(sessions)
+        session.check_writable(folder)
+        _check_output(output)
+    except (PlanError, UnknownImplementation, DeviceError, session.SessionError, ValueError) as error:
+        raise Refusal(str(error)) from None
+
+    progress = progress_for(plan, device, quiet=quiet or output == "-")
+    engine = Engine(plan, device, folder=folder, command=_typed(), listen=progress.hear)
+    try:
+        with progress:
+            finished, status = running.run(engine, progress)
+    except session.SessionError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    if output and format_:
+        _write(output, export.export(progress.recording, format_))
+    _report(finished, engine.path, output, quiet=quiet)
+    sys.exit(status or _verdict(progress.recording))
+
+
+def _typed() -> str:
+    """The command line without the path that the program happens to have."""
+    return shlex.join(["attnprof", *sys.argv[1:]])
+
+
+def _check_output(output: str | None) -> None:
+    """Refuse before anything is measured what could not be written afterwards."""
+    if output and output != "-":
+        path = Path(output)
+        if path.is_dir():
+            raise ValueError(f"--output {output} is a folder; give a file's name")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"--output {output} cannot be written: its folder does not exist")
+
+
+def _write(output: str, text: str) -> None:
+    if output == "-":
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"Error: {output} could not be written: {error.strerror}; the session is saved", err=True)
+
+
+def _report(finished: Finished, path: Path, output: str | None, *, quiet: bool) -> None:
+    shown = path
+    if path.is_relative_to(Path.cwd()):
+        shown = path.relative_to(Path.cwd())
+    # With the export on stdout, what is said about it must not be mixed in.
+    to_stderr = output == "-"
+    if quiet:
+        click.echo(shown, err=to_stderr)
+        return
+    if finished.ending != "completed":
+        click.echo(f"{finished.ending}: {finished.reason}", err=True)
+    if output and not to_stderr:
+        click.echo(f"wrote {output}")
+    click.echo(f"saved {shown}", err=to_stderr)
+
+
+def _verdict(recording: Recording) -> int:
+    """0 if everything that can run here did and is right; running out of memory is an answer too."""
+    failures = [failure for case in recording.cases.values() for failure in case.failures]
+    if any(failure.kind in ("error", "crashed", "timeout") for failure in failures):
+        return EXIT_FAILED
+    checks = [case.check for case in recording.cases.values() if case.check]
+    if any(check.accuracy and check.accuracy.verdict != "ok" for check in checks):
+        return EXIT_FAILED
+    measured = any(record.result for case in recording.cases.values() for record in case.passes.values())
+    return 0 if measured or any(failure.kind == "oom" for failure in failures) else EXIT_FAILED

@@ -1,0 +1,203 @@
+"""From what was typed to a plan: defaults, presets and the refusals that need no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import impls
+from profiler import grid
+from profiler.environment import Device
+from profiler.plan import Plan, PlanError, Stopping
+from profiler.presets import PRESETS, Preset
+from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
+
+_LARGEST_WINDOW = 2**31 - 1  # FlashAttention's own type for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options of a run as they were typed; None or empty where nothing was."""
+
+    impl: tuple[str, ...] = ()
+    preset: str | None = None
+    batch: str | None = None
+    seq: str | None = None
+    heads: str | None = None
+    kv_heads: str | None = None
+    head_dim: str | None = None
+    emb_dim: str | None = None
+    dtype: str | None = None
+    causal: tuple[bool, ...] = ()
+    window: str | None = None
+    passes: str | None = None
+    repeats: int | None = None
+    precision: str | None = None
+    budget_s: float | None = None
+    timeout_s: float = 120.0
+    baseline: str | None = None
+    seed: int = 0
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """The shape of a run for which none was given."""
+
+    batch: str
+    seq: str
+    heads: str
+    emb_dim: str
+    dtype: str
+
+
+# On a GPU the attention labs' own defaults; on a CPU what a laptop does in a minute.
+_DEFAULTS = {
+    "cuda": _Defaults(batch="32", seq="1024", heads="32", emb_dim="2048", dtype="fp16"),
+    "cpu": _Defaults(batch="1", seq="128,256,512", heads="8", emb_dim="512", dtype="fp32"),
+}
+
+_PASS_NAMES: dict[str, Pass] = {
+    **{name: name for name in PASSES},
+    **{label: name for name, label in PASS_LABELS.items()},
+    "fwd+bwd": "fwd_bwd",
+    "fwd-bwd": "fwd_bwd",
+}
+
+
+def make_plan(asked: Asked, device: Device) -> Plan:
+    """The plan that the options describe, on `device`.
+
+    Raises:
+        PlanError: they describe none; the message is one sentence.
+        UnknownImplementation: likewise.
+    """
+    preset = _preset(asked)
+    workloads = preset.workloads if preset else _workloads(asked, device)
+    for dtype in dict.fromkeys(workload.dtype for workload in workloads):
+        if lacks := device.info.lacks(dtype):
+            raise PlanError(lacks)
+    names = _implementations(asked, preset, device)
+    baseline = impls.find(asked.baseline).name if asked.baseline else preset.baseline if preset else None
+    if asked.baseline and baseline and baseline not in names:
+        names = (baseline, *names)  # a comparison with it was asked for
+    if baseline not in names:
+        baseline = "pytorch" if "pytorch" in names else names[0]
+    return Plan(
+        workloads=workloads,
+        implementations=names,
+        passes=_passes(asked.passes),
+        baseline=baseline,
+        stopping=_stopping(asked, preset),
+        seed=asked.seed,
+        device=device.name,
+        timeout_s=_positive(asked.timeout_s, "--timeout"),
+        label=asked.label if asked.label is not None else asked.preset or "",
+    )
+
+
+def _preset(asked: Asked) -> Preset | None:
+    if asked.preset is None:
+        return None
+    if asked.preset not in PRESETS:
+        raise PlanError(f"there is no preset '{asked.preset}'; there are {', '.join(PRESETS)}")
+    shape = ("batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window")
+    if given := [name for name in shape if getattr(asked, name)]:
+        raise PlanError(
+            f"the preset {asked.preset} brings its own shapes; "
+            f"drop it, or drop --{given[0].replace('_', '-')}"
+        )
+    return PRESETS[asked.preset]
+
+
+def _workloads(asked: Asked, device: Device) -> tuple[Attention, ...]:
+    if asked.head_dim and asked.emb_dim:
+        raise PlanError("give --head-dim or --emb-dim, not both: emb dim is heads x head dim")
+    default = _DEFAULTS[device.info.kind]
+    emb_dim = asked.emb_dim or (None if asked.head_dim else default.emb_dim)
+    return grid.workloads(
+        batch=grid.parse_sizes(asked.batch or default.batch, "--batch"),
+        seq=grid.parse_sizes(asked.seq or default.seq, "--seq"),
+        heads=grid.parse_sizes(asked.heads or default.heads, "--heads"),
+        kv_heads=grid.parse_sizes(asked.kv_heads, "--kv-heads") if asked.kv_heads else None,
+        head_dim=grid.parse_sizes(asked.head_dim, "--head-dim") if asked.head_dim else None,
+        emb_dim=grid.parse_sizes(emb_dim, "--emb-dim") if emb_dim else None,
+        dtype=grid.parse_dtypes(asked.dtype or default.dtype),
+        causal=tuple(dict.fromkeys(asked.causal)) or (False,),
+        window=_windows(asked.window),
+    )
+
+
+def _windows(text: str | None) -> tuple[int | None, ...]:
+    if text is None:
+        return (None,)
+    windows: dict[int | None, None] = {}
+    for part in text.split(","):
+        if part.strip().lower() in ("none", "off"):
+            windows[None] = None
+        else:
+            size = 0 if part.strip() == "0" else grid.parse_size(part, "--window")
+            if size > _LARGEST_WINDOW:
+                raise PlanError(f"--window must be at most {_LARGEST_WINDOW}, not {size}")
+            windows[size] = None
+    return tuple(windows)
+
+
+def _implementations(asked: Asked, preset: Preset | None, device: Device) -> tuple[str, ...]:
+    """Those asked for; else the preset's; else all that can run on the device."""
+    if asked.impl:
+        return tuple(dict.fromkeys(impls.find(name).name for name in _split(asked.impl)))
+    if preset:
+        return preset.implementations
+    return tuple(item.name for item in impls.catalog() if item.unavailable(device.info) is None)
+
+
+def _split(texts: Iterable[str]) -> list[str]:
+    names = [part.strip() for text in texts for part in text.split(",")]
+    if not all(names):
+        raise PlanError("--impl has an empty name in its list")
+    return names
+
+
+def _passes(text: str | None) -> tuple[Pass, ...]:
+    if text is None:
+        return PASSES
+    chosen: set[Pass] = set()
+    for part in text.split(","):
+        name = _PASS_NAMES.get(part.strip().lower())
+        if name is None:
+            raise PlanError(f"there is no pass '{part.strip()}'; there are {', '.join(PASSES)}")
+        chosen.add(name)
+    return tuple(name for name in PASSES if name in chosen)
+
+
+def _stopping(asked: Asked, preset: Preset | None) -> Stopping:
+    adaptive = asked.precision is not None or asked.budget_s is not None
+    if asked.repeats is not None:
+        if adaptive:
+            raise PlanError("give --repeats for an exact count, or --precision and --budget, not both")
+        if asked.repeats < 1:
+            raise PlanError(f"--repeats must be at least 1, not {asked.repeats}")
+        return Stopping(repeats=asked.repeats)
+    if preset and not adaptive:
+        return preset.stopping
+    default = Stopping()
+    return Stopping(
+        precision=default.precision if asked.precision is None else _fraction(asked.precision),
+        budget_s=default.budget_s if asked.budget_s is None else _positive(asked.budget_s, "--budget"),
+    )
+
+
+def _fraction(text: str) -> float:
+    match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", text)
+    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
+    if not 0 < value < 1:
+        raise PlanError(f"--precision takes a share such as 1% or 0.01, not '{text}'")
+    return value
+
+
+def _positive(seconds: float, name: str) -> float:
+    if not 0 < seconds < float("inf"):
+        raise PlanError(f"{name} must be a number of seconds above 0, not {seconds:g}")
+    return seconds

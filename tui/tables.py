@@ -1,0 +1,137 @@
+"""The results table: one line a shape and implementation, as wide as there is room for.
+
+A pure function of a recording, so the live display of a run and the view of a saved session
+are the same. Nothing here needs colour to be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from profiler import wording
+from profiler.recording import Recording
+from profiler.rows import Row, rows
+from profiler.units import ShapeColumns, describe_shape, half_width, mib, ms, ratio, shape_columns, tflops
+from profiler.workload import PASS_LABELS
+from tui.columns import INTERVAL, Column, Line, columns_of, fit, lines_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_OF_HEADLINE = ("wall", "TFLOP/s", "memory", "saved", "speedup")
+_SHORT_TITLES = 60  # in fewer columns "implementation" takes room that numbers need
+_MOST_BELOW = 6  # remarks below the table, before it only says how many more there are
+
+
+def results_table(recording: Recording, *, width: int | None, most_lines: int | None = None) -> Table:
+    """The recording's results in at most `width` columns of text (None: as many as they take).
+
+    What all shapes share is in the title, what varies has columns; a shape's values stand in
+    its first line only. The fastest of each shape and pass is bold with a star. Where room is
+    short the least important columns go first, and remarks go below the table. `most_lines`
+    keeps the last shapes that fit in so many lines of the body.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    all_rows = rows(recording)
+    lines = lines_of(all_rows)
+    shapes = shape_columns(line.shape for line in lines)
+    lines = _last_shapes(lines, most_lines)
+    short = width is not None and width < _SHORT_TITLES
+    columns, gap = fit(columns_of(lines, shapes, wording.fastest(all_rows), short=short), width)
+    below = _legend(lines, columns)
+    if not any(column.kind == "remarks" for column in columns):
+        below += _remarks_below(lines, shapes)
+    table = Table(
+        title=Text(shapes.caption(), style="bold"),
+        title_justify="left",
+        caption=Text("\n".join(["", *below]), style="dim") if below else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),  # the box itself puts one blank between columns
+    )
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.kind == "number" else "left",
+            no_wrap=column.kind != "remarks",
+            width=None if width is None else column.width,
+        )
+    for index, _ in enumerate(lines):
+        if index and _has_groups(lines) and lines[index].shape != lines[index - 1].shape:
+            table.add_section()
+        table.add_row(*(column.cells[index] for column in columns))
+    return table
+
+
+def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:
+    """One finished row as a line for a pipe: the shape (what varies in `shapes`), who, what, and how fast."""
+    shape = shapes.describe(row.workload) if shapes else describe_shape(row.workload)
+    parts = [shape, wording.name_with_backend(row), PASS_LABELS[row.which]]
+    if row.device_ms:
+        parts.append(f"{ms(row.device_ms.median)} ms {half_width(row.device_ms.half_width)}")
+    if row.tflops is not None:
+        parts.append(f"{tflops(row.tflops)} TFLOP/s")
+    if row.memory:
+        parts.append(f"{mib(row.memory.working_bytes)} MiB")
+    if row.speedup:
+        parts.append(ratio(row.speedup.median))
+    parts.append("; ".join(wording.remarks(row)))
+    return "  ".join(filter(None, parts))
+
+
+def _last_shapes(lines: list[Line], most_lines: int | None) -> list[Line]:
+    """The last lines that fit, from the beginning of a shape; at least the last shape."""
+    if most_lines is None:
+        return lines
+    height, blank = 0, int(_has_groups(lines))
+    first = len(lines)
+    for index in range(len(lines) - 1, -1, -1):
+        height += 1
+        if index == 0 or lines[index].shape != lines[index - 1].shape:
+            if height > most_lines and first < len(lines):
+                break
+            first = index
+            height += blank
+    return lines[first:]
+
+
+def _has_groups(lines: Sequence[Line]) -> bool:
+    """Whether some shape has more than one line, so that shapes are worth setting apart."""
+    return any(above.shape == below.shape for above, below in pairwise(lines))
+
+
+def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
+    """What a reader needs to know of the columns that are shown."""
+    shown = [column.title.split("\n")[0] or column.title.strip() for column in columns]
+    parts = ["* fastest of its shape and pass"] if _has_groups(lines) else []
+    if INTERVAL in shown:
+        parts.append(f"{INTERVAL} half the 95 % interval")
+    if lines and len(lines[0].rows) > 1:
+        about = [name for name in _OF_HEADLINE if name in shown]
+        parts += [f"{', '.join(about)} of {PASS_LABELS[lines[0].headline.which]}"] if about else []
+    if "error" in shown:
+        parts.append("error against a reference, over plain PyTorch's")
+    return ["; ".join(parts)] if parts else []
+
+
+def _remarks_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
+    """What there is to say of the lines, each thing once."""
+    about: dict[str, list[str]] = {}
+    for line in lines:
+        if remarks := "; ".join(line.remarks):
+            where, who = shapes.describe(line.shape), wording.name_with_backend(line.headline)
+            about.setdefault(remarks, []).append(f"{who} at {where}" if where else who)
+    below = [f"{_and_more(names)}: {remarks}" for remarks, names in about.items()]
+    more = len(below) - _MOST_BELOW
+    return [*below[:_MOST_BELOW], f"and {more} more; a wider terminal shows all"] if more > 0 else below
+
+
+def _and_more(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more"
