@@ -94,6 +94,8 @@ class Implementation:
     layout: Layout = "bhsd"
     devices: tuple[DeviceKind, ...] = ("cuda", "cpu")
     dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32")
+    cuda_dtypes: tuple[str, ...] | None = None
+    """Where CUDA has other dtypes than the CPU."""
     min_compute_capability: tuple[int, int] | None = None
     max_head_dim: int | None = None
     padded_head_dim: Callable[[int], int] | None = None
@@ -105,6 +107,10 @@ class Implementation:
     requires: Requirement | None = None
     backend_of: Callable[[Collection[str]], str | None] | None = None
     """Names the backend that ran, from the names of the operators of one call."""
+
+    def dtypes_on(self, kind: DeviceKind) -> tuple[str, ...]:
+        """The dtypes it takes on that kind of device."""
+        return self.cuda_dtypes if kind == "cuda" and self.cuda_dtypes else self.dtypes
 
     def unavailable(self, device: DeviceInfo) -> str | None:
         """Why nothing can be run with it on `device`, or None."""
@@ -121,8 +127,8 @@ class Implementation:
         """Why `workload` cannot be run on `device`, as one clause, or None if it can."""
         if reason := self.unavailable(device) or device.lacks(workload.dtype):
             return reason
-        if workload.dtype not in self.dtypes:
-            return f"has no {workload.dtype} (has {', '.join(self.dtypes)})"
+        if workload.dtype not in self.dtypes_on(device.kind):
+            return f"has no {workload.dtype} (has {', '.join(self.dtypes_on(device.kind))})"
         if self.max_head_dim and workload.head_dim > self.max_head_dim:
             return f"takes head dims up to {self.max_head_dim}, not {workload.head_dim}"
         if not self.gqa and workload.kv_heads != workload.heads:

@@ -21,6 +21,7 @@ IMPLEMENTATION = Implementation(
     summary="SDPA's FlashAttention-2 backend",
     aliases=("sdpa_flash",),
     prepare=prepare,
+    cuda_dtypes=("float16", "bfloat16"),
     min_compute_capability=(8, 0),
     max_head_dim=256,
     window=False,

@@ -207,7 +207,8 @@ def _cuda(ordinal: int, gpus: list[Gpu], build: TorchBuild, environ: Mapping[str
 
 def _os_name() -> str:
     """The distribution and the kernel, such as "Ubuntu 24.04.1 LTS, Linux 6.8.0"."""
-    kernel = f"{platform.system()} {platform.release()}"
+    # Without the distributor's suffix, which names builds and sometimes machines.
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"
     try:
         return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
     except (OSError, KeyError):

@@ -201,7 +201,11 @@ class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
 
 
 class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
-    """A reading of the device at 10 Hz; a field is left out where it could not be read."""
+    """A reading of the device at 10 Hz; a field is left out where it could not be read.
+
+    On the CPU `utilization_percent` is the worker's share of all usable cores, 0 to 100,
+    `process_bytes` its resident memory and `memory_used_bytes` the whole machine's.
+    """
 
     sm_mhz: int | None = None
     memory_mhz: int | None = None

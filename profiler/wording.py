@@ -39,7 +39,9 @@ MEANINGS: dict[str, str] = {
     ]: "the session ended while this was measured; the figures are those of its samples so far",
     STATUS_WORDS["crashed"]: "the worker process died in this case",
     STATUS_WORDS["timeout"]: "the case took longer than it was allowed",
-    NOT_CONVERGED: "the 95 % interval was still wider than asked for when the time budget was spent",
+    NOT_CONVERGED: (
+        "the time budget was spent before ten rounds were, or with the 95 % interval wider than asked for"
+    ),
     LAUNCH_BOUND: f"wall time is over {LAUNCH_BOUND_RATIO:g} x device time: eager callers wait for launches",
     LAUNCH_VISIBLE: "device time holds launch latency too, which could not be hidden",
 }

@@ -34,7 +34,7 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self._log = log
-        self._decode = msgspec.json.Decoder(WorkerMessage).decode
+        self._decoder: msgspec.json.Decoder[WorkerMessage] = msgspec.json.Decoder(WorkerMessage)
 
     @classmethod
     async def start(cls, command: tuple[str, ...], device: str, log: Path) -> WorkerProcess:
@@ -69,7 +69,7 @@ class WorkerProcess:
             line = await self._read_line(_GRACE_S)
         if not line.endswith(b"\n"):  # a torn line is a death in mid-sentence
             return None
-        return self._decode(line)
+        return self._decoder.decode(line)
 
     async def _read_line(self, timeout_s: float) -> bytes:
         assert self._process.stdout is not None

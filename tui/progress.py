@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Stop = Callable[[str], None]
 
 _REPAINT_S = 0.25
+# Heading, status, the table's own title and header, and a line or two of its remarks.
+_LINES_BESIDE_ROWS = 11
 
 
 class Progress:
@@ -121,7 +123,7 @@ class LiveProgress(Progress):
         from rich.live import Live
 
         super().__init__(plan)
-        self._heading = _heading(plan, device)
+        self._heading = _heading(plan, device, common=False)
         self._console = Console(highlight=False)
         # Painted by this program's own loop: rich's thread would read the recording while it changes.
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
@@ -151,10 +153,12 @@ class LiveProgress(Progress):
         from rich.console import Group
         from rich.text import Text
 
-        status = Text(self._headline(), style="dim")
+        top = [Text(self._heading, overflow="ellipsis", no_wrap=True), Text(self._headline(), style="dim")]
         if not self.recording.cases:
-            return Group(Text(self._heading), status)
-        return Group(tables.results_table(self._visible(), width=self._console.width), status)
+            return Group(*top)
+        room = max(1, self._console.height - _LINES_BESIDE_ROWS)
+        table = tables.results_table(self._latest(room), width=self._console.width, most_lines=room)
+        return Group(*top, "", table)
 
     def _headline(self) -> str:
         if not self.recording.cases:
@@ -162,12 +166,10 @@ class LiveProgress(Progress):
         reading = _reading(self.recording.telemetry[-1]) if self.recording.telemetry else ""
         return "  ".join(part for part in (self.status(), reading) if part)
 
-    def _visible(self) -> Recording:
-        """The latest shapes, as many as the screen has room for."""
+    def _latest(self, lines: int) -> Recording:
+        """The latest shapes, at most as many as lines: a long sweep is not folded again at each repaint."""
         shapes = list(dict.fromkeys(case.workload for case in self.recording.cases.values()))
-        lines_each = len(self._plan.implementations) + 1
-        room = max(1, (self._console.height - 8) // lines_each)
-        return self.recording.only(*shapes[-room:])
+        return self.recording.only(*shapes[-lines:])
 
 
 def progress_for(plan: Plan, device: Device, *, quiet: bool) -> Progress:
@@ -177,12 +179,12 @@ def progress_for(plan: Plan, device: Device, *, quiet: bool) -> Progress:
     return LiveProgress(plan, device) if sys.stdout.isatty() else PlainProgress(plan, device)
 
 
-def _heading(plan: Plan, device: Device) -> str:
-    """What is about to be measured, and on what."""
+def _heading(plan: Plan, device: Device, *, common: bool = True) -> str:
+    """What is about to be measured, and on what; with what the shapes have in common, if asked for."""
     names = ", ".join(plan.implementations)
-    common = shape_columns(plan.workloads).caption()
     shapes = count(len(plan.workloads), "shape")
-    return f"{device.info.name}: {names}; {shapes}" + (f" ({common})" if common else "")
+    caption = shape_columns(plan.workloads).caption() if common else ""
+    return f"{device.info.name}: {names}; {shapes}" + (f" ({caption})" if caption else "")
 
 
 def _reading(reading: Telemetry) -> str:

@@ -39,7 +39,8 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
 
     all_rows = rows(recording)
     lines = lines_of(all_rows)
-    shapes = shape_columns(line.shape for line in lines)
+    # The plan's shapes, so that the columns stay as they are while a run's shapes come one by one.
+    shapes = shape_columns(recording.plan.workloads if recording.plan else [line.shape for line in lines])
     lines = _last_shapes(lines, most_lines)
     short = width is not None and width < _SHORT_TITLES
     columns, gap = fit(columns_of(lines, shapes, wording.fastest(all_rows), short=short), width)

@@ -177,5 +177,6 @@ def largest_batch(
         return 0
     finally:
         gc.collect()
-    needed = max(memory.absolute_bytes for memory in trial.memory.values())
+    # What the allocator held counts, not only what was alive: it cannot hand out its splinters.
+    needed = max(max(memory.absolute_bytes, memory.reserved_bytes or 0) for memory in trial.memory.values())
     return min(workload.batch - 1, available // needed)

@@ -16,7 +16,7 @@ from profiler.events import CaseChecked, CaseStarted, Event, Failure, Finished, 
 from profiler.plan import Plan, Stopping
 from profiler.recording import Recording
 from profiler.rows import rows
-from profiler.session import read_session
+from profiler.session_reader import read_session
 from tests import faulty
 from tests.shapes import attention
 from tests.workers import run_engine

@@ -89,7 +89,11 @@ def plain_lines(listed: Sequence[ListRow]) -> list[str]:
 
 
 def _dtypes(implementation: impls.Implementation, device: Device) -> str:
-    return " ".join(_SHORT_DTYPES[name] for name in implementation.dtypes if device.info.lacks(name) is None)
+    return " ".join(
+        _SHORT_DTYPES[name]
+        for name in implementation.dtypes_on(device.info.kind)
+        if not device.info.lacks(name)
+    )
 
 
 def _table(listed: Sequence[ListRow]) -> Table:
