@@ -27,7 +27,7 @@ from torch.profiler import ProfilerActivity, profile
 import impls
 from profiler.worker.calls import Calls
 from profiler.worker.devices import CudaDevice
-from profiler.worker.hidden_launch import HiddenLaunchTimer, LaunchBench
+from profiler.worker.hidden_launch import HiddenLaunchTimer
 from profiler.worker.inputs import make_inputs
 from profiler.workload import Attention, Pass
 
@@ -91,10 +91,10 @@ SUBJECTS = [
 class Clocks:
     """The ways to time one subject's call."""
 
-    def __init__(self, subject: Subject, device: CudaDevice, bench: LaunchBench) -> None:
+    def __init__(self, subject: Subject, device: CudaDevice) -> None:
         self._subject = subject
-        self._bench = bench
-        self._timer = HiddenLaunchTimer(bench)
+        self._bench = device.bench
+        self._timer = HiddenLaunchTimer(device.bench)
         implementation = impls.find(subject.implementation)
         inputs = make_inputs(subject.workload, implementation.layout, device.name, 0)
         self._calls = Calls(implementation.prepare(subject.workload, device.name), lambda: inputs, device)
@@ -193,8 +193,8 @@ def spans_us(activities: list[Activity], kernels: int) -> list[float]:
 
 def main() -> int:
     device = CudaDevice(0)
-    bench = LaunchBench(device.name, torch.cuda.get_device_properties(0).L2_cache_size)
-    clocks = [Clocks(subject, device, bench) for subject in SUBJECTS]
+    bench = device.bench
+    clocks = [Clocks(subject, device) for subject in SUBJECTS]
     order = random.Random(0)
     for _ in range(TURNS):
         for clock in clocks:
@@ -205,9 +205,7 @@ def main() -> int:
     print("# How true the device time is\n")
     print("Output of `python benchmarks/fidelity.py`; docs/measurement.md says what the figures are.\n")
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}.")
-    print(
-        f"Medians of {TURNS * SAMPLES_A_TURN} calls in us. The hidden-launch figure is attnprof's device time;"
-    )
+    print(f"Medians of {TURNS * SAMPLES_A_TURN} calls in us. Hidden launch is attnprof's device time;")
     print(f"the empty event pair that is taken off it took {bench.event_pair_ms * 1000:.2f} us.\n")
     print("| call | CUPTI | hidden launch | difference | allowed | within | plain events | wall |")
     print("|---|---:|---:|---:|---:|---|---:|---:|")

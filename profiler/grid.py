@@ -14,11 +14,11 @@ _SIZE = re.compile(r"(-?\d+)([kKmM]?)")
 _MULTIPLIER = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 
-def parse_size(text: str, name: str) -> int:
+def parse_size(text: str, name: str, least: int = 1) -> int:
     """A size such as "512" or "16k" (k is 1024, m is 1024 * 1024).
 
     Raises:
-        PlanError: it is no positive whole number.
+        PlanError: it is no whole number, or below `least`.
     """
     match = _SIZE.fullmatch(text.strip())
     if not match:
@@ -26,8 +26,8 @@ def parse_size(text: str, name: str) -> int:
             f"{name} takes sizes such as 512, 4k, a list (512,1k) or a range (1k..16k), not '{text}'"
         )
     size = int(match[1]) * _MULTIPLIER[match[2].lower()]
-    if size < 1:
-        raise PlanError(f"{name} must be at least 1, not {text.strip()}")
+    if size < least:
+        raise PlanError(f"{name} must be at least {least}, not {text.strip()}")
     return size
 
 

@@ -204,7 +204,10 @@ def _names(paths: list[Path]) -> str:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """The session files in `folder`, by the time in the name, or of the last change where it has none."""
+    """The session files in `folder`, by the time in the name, or of the last change where it has none.
+
+    An empty one is a run that is still loading torch, or was killed before it had: no session yet.
+    """
 
     def age(path: Path) -> tuple[str, float, str]:
         changed = path.stat().st_mtime
@@ -216,7 +219,7 @@ def _newest_first(folder: Path) -> list[Path]:
         )
 
     try:
-        paths = [path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file()]
+        paths = [path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file() and path.stat().st_size]
         return sorted(paths, key=age, reverse=True)
     except OSError:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import overload
 
 import impls
 from profiler import grid
@@ -79,9 +80,11 @@ def make_plan(asked: Asked, device: Device) -> Plan:
         if lacks := device.info.lacks(dtype):
             raise PlanError(lacks)
     names = _implementations(asked, preset, device)
-    baseline = impls.find(asked.baseline).name if asked.baseline else preset.baseline if preset else None
-    if asked.baseline and baseline and baseline not in names:
-        names = (baseline, *names)  # a comparison with it was asked for
+    baseline = preset.baseline if preset else None
+    if asked.baseline is not None:
+        baseline = impls.find(asked.baseline).name
+        if baseline not in names:
+            names = (baseline, *names)  # a comparison with it was asked for
     if baseline not in names:
         baseline = "pytorch" if "pytorch" in names else names[0]
     return Plan(
@@ -103,7 +106,7 @@ def _preset(asked: Asked) -> Preset | None:
     if asked.preset not in PRESETS:
         raise PlanError(f"there is no preset '{asked.preset}'; there are {', '.join(PRESETS)}")
     shape = ("batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window")
-    if given := [name for name in shape if getattr(asked, name)]:
+    if given := [name for name in shape if getattr(asked, name) not in (None, ())]:
         raise PlanError(
             f"the preset {asked.preset} brings its own shapes; "
             f"drop it, or drop --{given[0].replace('_', '-')}"
@@ -112,21 +115,31 @@ def _preset(asked: Asked) -> Preset | None:
 
 
 def _workloads(asked: Asked, device: Device) -> tuple[Attention, ...]:
-    if asked.head_dim and asked.emb_dim:
+    if asked.head_dim is not None and asked.emb_dim is not None:
         raise PlanError("give --head-dim or --emb-dim, not both: emb dim is heads x head dim")
     default = _DEFAULTS[device.info.kind]
-    emb_dim = asked.emb_dim or (None if asked.head_dim else default.emb_dim)
+    emb_dim = default.emb_dim if asked.head_dim is None else None
     return grid.workloads(
-        batch=grid.parse_sizes(asked.batch or default.batch, "--batch"),
-        seq=grid.parse_sizes(asked.seq or default.seq, "--seq"),
-        heads=grid.parse_sizes(asked.heads or default.heads, "--heads"),
-        kv_heads=grid.parse_sizes(asked.kv_heads, "--kv-heads") if asked.kv_heads else None,
-        head_dim=grid.parse_sizes(asked.head_dim, "--head-dim") if asked.head_dim else None,
-        emb_dim=grid.parse_sizes(emb_dim, "--emb-dim") if emb_dim else None,
-        dtype=grid.parse_dtypes(asked.dtype or default.dtype),
+        batch=_sizes(asked.batch, "--batch", default.batch),
+        seq=_sizes(asked.seq, "--seq", default.seq),
+        heads=_sizes(asked.heads, "--heads", default.heads),
+        kv_heads=_sizes(asked.kv_heads, "--kv-heads"),
+        head_dim=_sizes(asked.head_dim, "--head-dim"),
+        emb_dim=_sizes(asked.emb_dim, "--emb-dim", emb_dim),
+        dtype=grid.parse_dtypes(default.dtype if asked.dtype is None else asked.dtype),
         causal=tuple(dict.fromkeys(asked.causal)) or (False,),
         window=_windows(asked.window),
     )
+
+
+@overload
+def _sizes(text: str | None, name: str, default: str) -> tuple[int, ...]: ...
+@overload
+def _sizes(text: str | None, name: str, default: str | None = None) -> tuple[int, ...] | None: ...
+def _sizes(text: str | None, name: str, default: str | None = None) -> tuple[int, ...] | None:
+    """What was typed, else the default. An empty text (an unset shell variable) was typed, and is refused."""
+    text = default if text is None else text
+    return None if text is None else grid.parse_sizes(text, name)
 
 
 def _windows(text: str | None) -> tuple[int | None, ...]:
@@ -137,7 +150,7 @@ def _windows(text: str | None) -> tuple[int | None, ...]:
         if part.strip().lower() in ("none", "off"):
             windows[None] = None
         else:
-            size = 0 if part.strip() == "0" else grid.parse_size(part, "--window")
+            size = grid.parse_size(part, "--window", least=0)
             if size > _LARGEST_WINDOW:
                 raise PlanError(f"--window must be at most {_LARGEST_WINDOW}, not {size}")
             windows[size] = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from profiler import wording
 from profiler.environment import Device
-from profiler.events import Event, Failure, Log, Result, Telemetry
+from profiler.events import CaseStarted, Event, Failure, Log, Result, Telemetry
 from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import rows
@@ -55,14 +55,21 @@ class Progress:
 
     def status(self) -> str:
         """How far the run is, and how long it may still take, judged by the shapes behind it."""
-        per_shape = len(self._plan.implementations)
-        done = sum(case.done for case in self.recording.cases.values())
         elapsed_s = time.monotonic() - self._began_s
-        text = f"{done} of {self._plan.count} cases, {_clock(elapsed_s)}"
-        shapes, left = done // per_shape, len(self._plan.workloads) - done // per_shape
-        if shapes and left:
-            text += f", about {_clock(elapsed_s / shapes * left)} left"
+        text = f"{self._cases_done} of {self._plan.count} cases, {_clock(elapsed_s)}"
+        left = len(self._plan.workloads) - self.shapes_done
+        if self.shapes_done and left:
+            text += f", about {_clock(elapsed_s / self.shapes_done * left)} left"
         return text
+
+    @property
+    def shapes_done(self) -> int:
+        """Shapes with all their cases measured, or failed."""
+        return self._cases_done // len(self._plan.implementations)
+
+    @property
+    def _cases_done(self) -> int:
+        return sum(case.done for case in self.recording.cases.values())
 
 
 class PlainProgress(Progress):
@@ -73,6 +80,7 @@ class PlainProgress(Progress):
         self._heading = _heading(plan, device)
         self._shapes = shape_columns(plan.workloads)
         self._stop: Stop | None = None
+        self._told = 0
 
     def __enter__(self) -> Self:
         self._say(self._heading)
@@ -92,8 +100,16 @@ class PlainProgress(Progress):
                         self._say(tables.plain_line(row, self._shapes))
             case Failure():
                 self._say(self._failure(event))
+            case CaseStarted():
+                self._say_status()
             case Log() if event.level != "info":
                 self._say(f"{event.level}: {plain_text(event.message)}")
+
+    def _say_status(self) -> None:
+        """How far it is, once before each shape but the first."""
+        if self.shapes_done > self._told:
+            self._told = self.shapes_done
+            self._say(self.status())
 
     def _failure(self, event: Failure) -> str:
         """A line for the case, or for the one pass, that failed."""

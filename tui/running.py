@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from profiler.engine import Engine
@@ -42,12 +42,14 @@ async def _run(engine: Engine, progress: Progress) -> tuple[Finished, int]:
 
 
 @contextmanager
-def _handling(end: object) -> Iterator[None]:
+def _handling(end: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Signals call `end`, except those that this process was started to ignore, as by nohup."""
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, end, number)  # type: ignore[arg-type]
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    for number in heeded:
+        loop.add_signal_handler(number, end, number)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)

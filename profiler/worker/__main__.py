@@ -19,6 +19,8 @@ EXIT_DEVICE_LOST = 4
 
 def main() -> int:
     """Serve one device; the exit status says why if it ends before stdin does."""
+    # torch's profiler announces each of its starts at a level above errors; the log is for what matters.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")
     send = _take_stdout()
     requests = _read_requests(sys.stdin.buffer)
     try:

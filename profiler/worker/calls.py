@@ -42,7 +42,7 @@ class Calls:
 
     def time(self, which: Pass, *, wall: bool) -> Timing:
         """One sample of a pass. Backward's forward is run before its clock starts."""
-        timer = self.timers.setdefault(which, self.device.timer())
+        timer = self.timers.get(which) or self.timers.setdefault(which, self.device.timer())
         if which == "fwd":
             return timer.sample(self.forward, wall=wall)
         if which == "fwd_bwd":

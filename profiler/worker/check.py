@@ -177,6 +177,7 @@ def largest_batch(
         return 0
     finally:
         gc.collect()
-    # What the allocator held counts, not only what was alive: it cannot hand out its splinters.
-    needed = max(max(memory.absolute_bytes, memory.reserved_bytes or 0) for memory in trial.memory.values())
-    return min(workload.batch - 1, available // needed)
+    largest = max(trial.memory.values(), key=lambda memory: memory.absolute_bytes)
+    # What the allocator held beyond what was alive (workspaces, splinters) does not grow with the batch.
+    beyond = max((largest.reserved_bytes or 0) - largest.absolute_bytes, 0)
+    return min(workload.batch - 1, max(available - beyond, 0) // largest.absolute_bytes)

@@ -51,7 +51,7 @@ class Device(Protocol):
         ...
 
     def available_bytes(self) -> int:
-        """What could be allocated now by this process."""
+        """What can be allocated in one piece after a release()."""
         ...
 
     def release(self) -> None:
@@ -66,7 +66,8 @@ class CudaDevice:
         self.name = f"cuda:{index}"
         torch.cuda.set_device(index)
         self._properties = torch.cuda.get_device_properties(index)
-        self._bench = LaunchBench(self.name, self._properties.L2_cache_size)
+        _allocate_workspaces(self.name)
+        self.bench = LaunchBench(self.name, self._properties.L2_cache_size)
 
     def facts(self) -> Ready:
         """What torch says of the GPU; `uuid` is without NVML's "GPU-"."""
@@ -88,7 +89,7 @@ class CudaDevice:
         torch.cuda.synchronize()
 
     def timer(self) -> CallTimer:
-        return HiddenLaunchTimer(self._bench)
+        return HiddenLaunchTimer(self.bench)
 
     def track(self, call: Callable[[], T]) -> Tracked[T]:
         torch.cuda.synchronize()
@@ -105,7 +106,7 @@ class CudaDevice:
 
     def available_bytes(self) -> int:
         free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return free
 
     def release(self) -> None:
         gc.collect()
@@ -149,6 +150,16 @@ class CpuDevice:
 
     def release(self) -> None:
         gc.collect()
+
+
+def _allocate_workspaces(device: str) -> None:
+    """Have cuBLAS take its workspaces, this thread's and autograd's, while the allocator is empty.
+
+    Later they would be cut from a case's freed block, which then could never be given back.
+    """
+    small = torch.ones(16, 16, device=device, requires_grad=True)
+    torch.autograd.grad((small @ small).sum(), small)
+    torch.cuda.synchronize()
 
 
 def open_device(name: str) -> Device:

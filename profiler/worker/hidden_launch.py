@@ -11,7 +11,12 @@ from profiler.worker.timer import Call, Timing
 
 _FIRST_HOLD_US = 100.0
 _LONGEST_HOLD_US = 30_000.0
+# The spin kernel lasts this many times what queueing usually takes, and twice that at each further attempt.
+_HOLD_FACTOR = 2.0
+_SMOOTHING = 0.2
 _ATTEMPTS = 6
+# Above this a host that is a few hundred microseconds slower makes no difference.
+_WARM_HOST_MS = 5.0
 # Twice the L2 so that no line of the inputs survives, and at least this where a driver reports none.
 _LEAST_FLUSH_BYTES = 64 * 1024 * 1024
 _CALIBRATION_CYCLES = 2_000_000
@@ -36,7 +41,7 @@ class LaunchBench:
         """Queue a write of more than the whole L2: what the next call reads comes from memory.
 
         Its lines are dirty, so the next call also pays for writing them back, as a call after
-        any other kernel would (3 us of 50 on an H100).
+        any other kernel would.
         """
         self._flush.zero_()
 
@@ -73,22 +78,26 @@ class HiddenLaunchTimer:
 
     def __init__(self, bench: LaunchBench) -> None:
         self._bench = bench
-        self._hold_us = _FIRST_HOLD_US
+        self.queueing_us = _FIRST_HOLD_US / _HOLD_FACTOR
+        """What the host usually takes to queue the call, smoothed."""
         self._hides = True
         self._released, self._start, self._end = _event(), _event(), _event()
 
     def sample(self, call: Call, *, wall: bool) -> Timing:
+        """One call by the GPU's clock, and if `wall` another by the host's."""
         # A call that waits for the GPU itself can never be hidden: once that is known, one attempt will do.
-        for _ in range(_ATTEMPTS if self._hides else 1):
-            device_ms, hidden = self._attempt(call)
+        attempts = _ATTEMPTS if self._hides else 1
+        for attempt in range(attempts):
+            hold_us = min(self.queueing_us * _HOLD_FACTOR * 2**attempt, _LONGEST_HOLD_US)
+            device_ms, hidden = self._attempt(call, hold_us if self._hides else 0.0)
             if hidden:
                 break
         self._hides = hidden
-        return Timing(device_ms, self._wall_ms(call) if wall else None, hidden)
+        return Timing(device_ms, self._wall_ms(call, device_ms) if wall else None, hidden)
 
-    def _attempt(self, call: Call) -> tuple[float, bool]:
+    def _attempt(self, call: Call, hold_us: float) -> tuple[float, bool]:
         bench = self._bench
-        bench.hold(self._hold_us)
+        bench.hold(hold_us)
         self._released.record()
         began_ns = time.perf_counter_ns()
         bench.flush_l2()
@@ -96,13 +105,15 @@ class HiddenLaunchTimer:
         call()
         self._end.record()
         hidden = not self._released.query()
-        queued_us = (time.perf_counter_ns() - began_ns) / 1000
+        queueing_us = (time.perf_counter_ns() - began_ns) / 1000
         self._end.synchronize()
-        if not hidden:
-            self._hold_us = min(max(2 * self._hold_us, 1.5 * queued_us), _LONGEST_HOLD_US)
+        # A hiccup of the host must not lengthen every hold to come: the GPU idles meanwhile.
+        self.queueing_us += _SMOOTHING * (queueing_us - self.queueing_us)
         return max(self._start.elapsed_time(self._end) - bench.event_pair_ms, 0.0), hidden
 
-    def _wall_ms(self, call: Call) -> float:
+    def _wall_ms(self, call: Call, device_ms: float) -> float:
+        if device_ms < _WARM_HOST_MS:
+            call()  # having waited for the GPU, the host is slow for one call, as in a loop it never is
         self._bench.flush_l2()
         torch.cuda.synchronize()
         began_ns = time.perf_counter_ns()

@@ -27,6 +27,9 @@ TENSORS = ("out", "dq", "dk", "dv")
 _BLOCK_SCORES = 2**26
 _KEPT_ELEMENTS = 2**24
 _SCORES = {"cuda": 2**29, "cpu": 2**24}
+# One pair is checked whatever it takes, up to half a minute: beyond, the reference itself would look
+# like a case that hangs.
+_MOST_SCORES = {"cuda": 2**34, "cpu": 2**28}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class Pair:
 
     batch: int
     kv_head: int
+
+
+def is_affordable(workload: Attention, device: str) -> bool:
+    """Whether the smallest sample, one pair, is done in well under a minute."""
+    group = workload.heads // workload.kv_heads
+    return group * workload.seq_q * workload.seq_k <= _MOST_SCORES[torch.device(device).type]
 
 
 def sample_pairs(workload: Attention, device: str, seed: int) -> list[Pair]:

@@ -22,6 +22,7 @@ from profiler.worker.check import CannotRun, Checked, check, largest_batch
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain
 from profiler.worker.inputs import Tensors, make_inputs
+from profiler.worker.reference import is_affordable
 from profiler.worker.rounds import Series, run_rounds
 from profiler.worker.timer import Timing
 from profiler.workload import Pass
@@ -73,6 +74,11 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
 
 def _reference(request: MeasureShape, device: Device, send: Send) -> Reference | None:
     backward = request.passes != ("fwd",)
+    if not is_affordable(request.workload, device.name):
+        lengths = f"{request.workload.seq_q} x {request.workload.seq_k}"
+        message = f"accuracy was not checked at {lengths}: the reference for one head would take minutes"
+        send(Log(level="warning", message=message))
+        return None
     send(Visiting(case=request.cases[0].number))
     try:
         return Reference.compute(request.workload, device.name, request.seed, backward=backward)

@@ -108,10 +108,10 @@ def command(
     try:
         device = resolve_device(device_name)
         plan = make_plan(Asked(**asked), device)
-        format_ = export.format_of(output, format_name) if output or format_name else None
+        _check_output(output, format_name)
+        format_ = export.format_of(output, format_name) if output else None
         folder = session.sessions_folder(sessions)
         session.check_writable(folder)
-        _check_output(output)
     except (PlanError, UnknownImplementation, DeviceError, session.SessionError, ValueError) as error:
         raise Refusal(str(error)) from None
 
@@ -134,8 +134,12 @@ def _typed() -> str:
     return shlex.join(["attnprof", *sys.argv[1:]])
 
 
-def _check_output(output: str | None) -> None:
+def _check_output(output: str | None, format_name: str | None) -> None:
     """Refuse before anything is measured what could not be written afterwards."""
+    if output is None and format_name is not None:
+        raise ValueError("--format says how to write --output: add --output FILE, or --output - for stdout")
+    if output == "":
+        raise ValueError("--output is empty: give a file's name, or - for stdout")
     if output and output != "-":
         path = Path(output)
         if path.is_dir():

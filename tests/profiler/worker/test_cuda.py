@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,6 +42,25 @@ def test_the_hidden_launch_is_not_in_the_device_time(device: CudaDevice) -> None
     assert all(timing.hidden for timing in timings)
     assert statistics.median(timing.device_ms for timing in timings) < 0.1
     assert all(timing.wall_ms is not None and timing.wall_ms > 2 for timing in timings)
+
+
+def test_the_hold_forgets_a_hiccup_of_the_host(device: CudaDevice) -> None:
+    import torch
+
+    from profiler.worker.hidden_launch import HiddenLaunchTimer
+
+    tensor = torch.zeros(1, device=device.name)
+    timer = HiddenLaunchTimer(device.bench)
+    naps = iter([0.02] + [0.0] * 60)
+
+    def call() -> None:
+        time.sleep(next(naps, 0.0))
+        tensor.add_(1)
+
+    for _ in range(40):
+        timer.sample(call, wall=False)
+    assert timer.sample(call, wall=False).hidden
+    assert timer.queueing_us < 1000
 
 
 def test_a_call_that_waits_for_the_gpu_is_said_not_to_be_hidden(device: CudaDevice) -> None:
@@ -84,7 +103,7 @@ def test_tracked_memory_is_what_the_call_allocated(device: CudaDevice) -> None:
     ids=str,
 )
 def test_every_implementation_is_right_or_says_why_not(
-    device: CudaDevice, dtype: str, shape: dict[str, int]
+    device: CudaDevice, dtype: str, shape: dict[str, Any]
 ) -> None:
     from profiler.worker.accuracy import Reference
     from profiler.worker.check import CannotRun, check

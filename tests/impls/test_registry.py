@@ -1,0 +1,82 @@
+"""How implementations are found by the names that people know them by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import impls
+from impls.registry import _MODULES
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Pytorch", "pytorch"),  # the labs' names
+        ("Flash2", "flash2"),
+        ("pytorch", "pytorch"),
+        ("PYTORCH", "pytorch"),
+        ("torch", "pytorch"),
+        ("FA2", "flash2"),
+        ("flash-attn", "flash2"),
+        ("sdpa_flash", "sdpa-flash"),
+        ("SDPA-Math", "sdpa-math"),
+        ("cudnn", "sdpa-cudnn"),
+        ("mem-efficient", "sdpa-efficient"),
+    ],
+)
+def test_a_name_or_an_alias_in_any_case_finds_an_implementation(name: str, found: str) -> None:
+    assert impls.find(name).name == found
+
+
+def test_every_implementation_is_found_by_all_its_names() -> None:
+    for implementation in impls.catalog():
+        for name in (implementation.name, *implementation.aliases):
+            assert impls.find(name) is implementation
+
+
+def test_no_name_is_claimed_by_two() -> None:
+    claims = [{name.casefold() for name in (item.name, *item.aliases)} for item in impls.catalog()]
+    assert sum(map(len, claims)) == len(set().union(*claims))
+
+
+def test_the_baseline_is_listed_first_and_each_file_once() -> None:
+    names = [item.name for item in impls.catalog()]
+    assert names[0] == "pytorch"
+    assert [name.replace("-", "_") for name in names] == list(_MODULES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("pytorhc", "did you mean pytorch?"),
+        ("flash3", "did you mean flash2"),
+        ("sdpa-flsh", "did you mean sdpa-flash"),
+        ("fa3", "did you mean flash2"),
+        ("xyzzy", "there are pytorch, sdpa, sdpa-math, sdpa-flash, sdpa-efficient, sdpa-cudnn, flash2"),
+        ("", "there are pytorch, sdpa"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_or_with_all(typed: str, hint: str) -> None:
+    with pytest.raises(impls.UnknownImplementation) as unknown:
+        impls.find(typed)
+    assert str(unknown.value).startswith(f"there is no implementation '{typed}'; {hint}")
+
+
+def test_every_implementation_can_be_described_without_torch() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, impls\n"
+            "cpu = impls.DeviceInfo('cpu', 'CPU')\n"
+            "print(len([(i.name, i.label, i.summary, i.unavailable(cpu)) for i in impls.catalog()]))\n"
+            "print('torch' in sys.modules, 'flash_attn' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == [str(len(_MODULES)), "False", "False"]

@@ -1,0 +1,52 @@
+"""The presets are the labs' experiments, number by number."""
+
+from __future__ import annotations
+
+import pytest
+
+import impls
+from profiler.presets import PRESETS
+
+
+def shapes(name: str) -> list[tuple[int, int, int, int, bool]]:
+    """(batch, seq, heads, emb dim, causal) of each of a preset's workloads."""
+    return [(w.batch, w.seq_q, w.heads, w.emb_dim, w.causal) for w in PRESETS[name].workloads]
+
+
+# The numbers of the labs' sheets: lab 6 asks for three lengths, causal or not; lab 5 sweeps one axis at
+# a time around batch 16, seq 1024, heads 32, emb dim 256, causal.
+LABS = {
+    "lab6": [(32, seq, 16, 1024, causal) for causal in (False, True) for seq in (256, 512, 1024)],
+    "lab5-seq": [(16, seq, 32, 256, True) for seq in (256, 512, 1024)],
+    "lab5-heads": [(16, 1024, heads, 256, True) for heads in (8, 16, 32)],
+    "lab5-emb": [(16, 1024, 32, emb_dim, True) for emb_dim in (128, 256, 512)],
+}
+
+
+def test_there_is_a_preset_for_each_experiment() -> None:
+    assert list(PRESETS) == list(LABS)
+    assert all(preset.name == name for name, preset in PRESETS.items())
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_the_shapes_are_the_labs(name: str) -> None:
+    assert shapes(name) == LABS[name]
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_all_else_is_as_the_labs_script_has_it(name: str) -> None:
+    preset = PRESETS[name]
+    for workload in preset.workloads:
+        assert workload.dtype == "float16"
+        assert workload.seq_q == workload.seq_k
+        assert workload.heads == workload.kv_heads
+        assert workload.window is None
+    assert preset.stopping.repeats == 30
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_flash_attention_is_compared_with_plain_pytorch(name: str) -> None:
+    preset = PRESETS[name]
+    assert preset.baseline == "pytorch"
+    assert set(preset.implementations) == {"pytorch", "flash2"}
+    assert [impls.find(alias).name for alias in ("Pytorch", "Flash2")] == list(preset.implementations)

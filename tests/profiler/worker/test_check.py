@@ -1,0 +1,187 @@
+"""A case's first calls on the CPU: what they tell, what they take, and what of a failure is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import impls
+from impls import Implementation, Workload
+from impls.contract import Attend
+from profiler.events import CaseChecked, Failure, Result
+from profiler.worker.accuracy import Reference
+from profiler.worker.check import CannotRun, check, largest_batch
+from profiler.worker.devices import CpuDevice
+from profiler.workload import PASSES, Pass
+from tests.shapes import attention
+from tests.workers import measure
+
+SHAPE = attention(batch=2, heads=4, seq=64, head_dim=32)
+INPUT_BYTES = 2 * 4 * 64 * 32 * 4
+SCORES_BYTES = 2 * 4 * 64 * 64 * 4
+Out = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], object]
+
+
+@pytest.fixture(scope="module")
+def device() -> CpuDevice:
+    return CpuDevice()
+
+
+def implementation(attend: Out) -> Implementation:
+    def prepare(workload: Workload, device: str) -> Attend:
+        return attend  # type: ignore[return-value]
+
+    return Implementation(name="mine", label="mine", summary="mine", prepare=prepare)
+
+
+def explained(attend: Out, device: CpuDevice, passes: tuple[Pass, ...] = PASSES) -> str:
+    with pytest.raises(CannotRun) as failed:
+        check(implementation(attend), SHAPE, passes, device, 0, None)
+    return f"{failed.value.explanation.kind}: {failed.value.explanation.message}"
+
+
+class _BackwardFails(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, q: torch.Tensor) -> torch.Tensor:
+        return q * 2
+
+    @staticmethod
+    def backward(ctx: object, grad: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no backward for this head dim")
+
+
+def without_backward(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    out: torch.Tensor = _BackwardFails.apply(q)  # type: ignore[no-untyped-call]
+    return out
+
+
+def test_tracked_memory_is_what_the_call_allocated(device: CpuDevice) -> None:
+    mebibyte = 2**20
+
+    def call() -> torch.Tensor:
+        kept = torch.ones(3 * mebibyte, dtype=torch.uint8)
+        passing = torch.ones(5 * mebibyte, dtype=torch.uint8)
+        del passing
+        last = torch.ones(4 * mebibyte, dtype=torch.uint8)
+        return kept + last[: 3 * mebibyte]
+
+    tracked = device.track(call)
+    assert tracked.peak_bytes == (3 + 4 + 3) * mebibyte
+    assert tracked.held_bytes == 3 * mebibyte
+    assert tracked.result.nbytes == 3 * mebibyte
+
+
+def test_plain_attention_holds_its_weights_for_backward(device: CpuDevice) -> None:
+    checked = check(impls.find("pytorch"), SHAPE, PASSES, device, 0, None)
+    forward = checked.memory["fwd"]
+    assert forward.working_bytes == 2 * SCORES_BYTES + INPUT_BYTES  # scores, weights, output
+    assert forward.saved_bytes == SCORES_BYTES + INPUT_BYTES  # the weights and the output
+    assert forward.absolute_bytes == 4 * INPUT_BYTES + forward.working_bytes
+
+
+def test_fused_attention_holds_no_scores(device: CpuDevice) -> None:
+    checked = check(impls.find("sdpa-flash"), SHAPE, PASSES, device, 0, None)
+    saved = checked.memory["fwd"].saved_bytes
+    assert saved is not None
+    assert INPUT_BYTES <= saved < INPUT_BYTES + SCORES_BYTES
+
+
+def test_backwards_peak_stands_on_what_forward_held(device: CpuDevice) -> None:
+    checked = check(impls.find("pytorch"), SHAPE, PASSES, device, 0, None)
+    forward, backward, both = (checked.memory[which] for which in PASSES)
+    assert backward.saved_bytes == forward.saved_bytes
+    assert forward.saved_bytes is not None
+    assert backward.working_bytes >= forward.saved_bytes + SCORES_BYTES + 3 * INPUT_BYTES
+    assert both == max(forward, backward, key=lambda memory: memory.working_bytes)
+
+
+def test_it_is_told_what_ran_whether_it_is_right_and_how_long_the_first_calls_took(device: CpuDevice) -> None:
+    reference = Reference.compute(SHAPE, "cpu", 0, backward=True)
+    checked = check(impls.find("sdpa"), SHAPE, PASSES, device, 0, reference)
+    assert checked.backend == "flash"
+    assert checked.accuracy is not None
+    assert checked.accuracy.verdict == "ok"
+    assert set(checked.accuracy.errors) == {"out", "dq", "dk", "dv"}
+    assert set(checked.first_call_ms) == {"fwd", "bwd"}
+    assert not checked.lost
+
+
+def test_forward_alone_makes_no_backward_call(device: CpuDevice) -> None:
+    checked = check(implementation(without_backward), SHAPE, ("fwd",), device, 0, None)
+    assert set(checked.first_call_ms) == set(checked.memory) == {"fwd"}
+    assert not checked.lost
+
+
+def test_a_backward_that_raises_loses_the_passes_with_backward_and_keeps_forward(device: CpuDevice) -> None:
+    checked = check(implementation(without_backward), SHAPE, PASSES, device, 0, None)
+    assert set(checked.lost) == {"bwd", "fwd_bwd"}
+    assert {lost.message for lost in checked.lost.values()} == {"RuntimeError: no backward for this head dim"}
+    assert set(checked.memory) == {"fwd"}
+
+
+def test_a_backward_that_raises_leaves_nothing_where_no_forward_was_asked_for(device: CpuDevice) -> None:
+    passes: tuple[Pass, ...] = ("bwd", "fwd_bwd")
+    assert "no backward for this head dim" in explained(without_backward, device, passes)
+
+
+def test_the_forward_of_a_case_that_lost_its_backward_is_measured(device: CpuDevice) -> None:
+    messages = measure(device, SHAPE, ["mine"], find=lambda _: implementation(without_backward))
+    failures = [message for message in messages if isinstance(message, Failure)]
+    assert [failure.which for failure in failures] == ["bwd", "fwd_bwd"]
+    (checked,) = (message for message in messages if isinstance(message, CaseChecked))
+    assert checked.accuracy is not None
+    assert set(checked.accuracy.errors) == {"out"}  # what there is, is still judged
+    assert [message.which for message in messages if isinstance(message, Result)] == ["fwd"]
+
+
+@pytest.mark.parametrize(
+    ("attend", "told"),
+    [
+        (lambda q, k, v: (q, q), "error: WrongOutput: returned tuple, not a tensor"),
+        (
+            lambda q, k, v: q[:, :1],
+            "error: WrongOutput: returned (2, 1, 64, 32) torch.float32; q is (2, 4, 64, 32) torch.float32",
+        ),
+        (
+            lambda q, k, v: q.half(),
+            "error: WrongOutput: returned (2, 4, 64, 32) torch.float16; q is (2, 4, 64, 32) torch.float32",
+        ),
+        (lambda q, k, v: q.new_empty(1 << 50), "oom: out of memory"),
+    ],
+    ids=["tuple", "shape", "dtype", "memory"],
+)
+def test_what_is_no_attention_output_is_said_to_be_none(attend: Out, told: str, device: CpuDevice) -> None:
+    assert explained(attend, device) == told
+
+
+def test_an_output_cut_off_from_its_inputs_is_a_failed_backward(device: CpuDevice) -> None:
+    checked = check(implementation(lambda q, k, v: (q + k + v).detach()), SHAPE, PASSES, device, 0, None)
+    assert set(checked.lost) == {"bwd", "fwd_bwd"}
+
+
+def test_after_out_of_memory_the_largest_batch_that_fits_is_the_memory_over_that_of_one(
+    device: CpuDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = impls.find("pytorch")
+    one = check(plain, SHAPE.with_batch(1), PASSES, device, 0, None)
+    each = max(memory.absolute_bytes for memory in one.memory.values())
+    monkeypatch.setattr(device, "available_bytes", lambda: 5 * each + each // 2)
+    assert largest_batch(plain, SHAPE.with_batch(64), PASSES, device) == 5
+    assert largest_batch(plain, SHAPE.with_batch(4), PASSES, device) == 3  # 4 is known not to
+    assert largest_batch(plain, SHAPE.with_batch(1), PASSES, device) is None
+
+
+def test_where_not_even_one_fits_the_largest_batch_is_zero(device: CpuDevice) -> None:
+    def too_much(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return q.new_empty(1 << 50)
+
+    assert largest_batch(implementation(too_much), SHAPE, PASSES, device) == 0
+
+
+def test_no_trial_is_made_that_would_itself_take_long(device: CpuDevice) -> None:
+    def must_not_run(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        raise AssertionError
+
+    assert largest_batch(implementation(must_not_run), attention(seq=2**20), PASSES, device) is None

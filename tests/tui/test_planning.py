@@ -1,0 +1,276 @@
+"""What typed options are planned as, and the one sentence for those that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import impls
+from impls.contract import DeviceInfo
+from profiler.environment import Device
+from profiler.plan import Plan, PlanError, Stopping
+from profiler.presets import PRESETS
+from tui.planning import Asked, make_plan
+
+CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
+H100 = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)))
+T4 = Device("cuda:0", DeviceInfo("cuda", "Tesla T4", (7, 5)))
+
+
+def planned(device: Device = CPU, **asked: Any) -> Plan:
+    return make_plan(Asked(**asked), device)
+
+
+def refusal(device: Device = CPU, **asked: Any) -> str:
+    with pytest.raises((PlanError, impls.UnknownImplementation)) as refused:
+        make_plan(Asked(**asked), device)
+    return str(refused.value)
+
+
+def test_without_shape_options_a_gpu_gets_the_labs_own_shape() -> None:
+    (shape,) = planned(H100).workloads
+    assert (shape.batch, shape.seq_q, shape.heads, shape.emb_dim, shape.dtype, shape.causal) == (
+        32,
+        1024,
+        32,
+        2048,
+        "float16",
+        False,
+    )
+
+
+def test_without_shape_options_a_cpu_gets_what_it_does_in_a_minute() -> None:
+    plan = planned()
+    assert [shape.seq_q for shape in plan.workloads] == [128, 256, 512]
+    assert {(s.batch, s.heads, s.emb_dim, s.dtype) for s in plan.workloads} == {(1, 8, 512, "float32")}
+
+
+def test_one_shape_option_leaves_the_others_at_their_defaults() -> None:
+    (shape,) = planned(H100, seq="256").workloads
+    assert (shape.batch, shape.seq_q, shape.heads, shape.emb_dim) == (32, 256, 32, 2048)
+
+
+def test_a_head_dim_stands_in_for_the_default_embedding() -> None:
+    (shape,) = planned(H100, head_dim="128").workloads
+    assert (shape.heads, shape.head_dim, shape.emb_dim) == (32, 128, 4096)
+
+
+def test_everything_else_has_its_default() -> None:
+    plan = planned()
+    assert plan.passes == ("fwd", "bwd", "fwd_bwd")
+    assert plan.stopping == Stopping(repeats=None, precision=0.01, budget_s=10.0)
+    assert (plan.device, plan.seed, plan.timeout_s, plan.label) == ("cpu", 0, 120.0, "")
+
+
+def test_without_names_all_that_run_on_the_device_are_measured() -> None:
+    assert planned().implementations == ("pytorch", "sdpa", "sdpa-math", "sdpa-flash")
+    on_gpu = planned(H100).implementations
+    assert {"pytorch", "sdpa-cudnn", "sdpa-efficient"} <= set(on_gpu)
+    assert set(planned(T4).implementations) == {"pytorch", "sdpa", "sdpa-math", "sdpa-efficient"}
+
+
+def test_names_and_aliases_in_lists_and_again_each_once_in_the_order_typed() -> None:
+    plan = planned(impl=("Flash2, Pytorch", "SDPA,torch"))
+    assert plan.implementations == ("flash2", "pytorch", "sdpa")
+
+
+def test_the_labs_command_line_is_the_labs_experiment() -> None:
+    plan = planned(
+        H100,
+        batch="32",
+        seq="1024",
+        heads="32",
+        emb_dim="2048",
+        impl=("Flash2",),
+        causal=(True,),
+        repeats=30,
+    )
+    (shape,) = plan.workloads
+    assert (shape.batch, shape.seq_q, shape.heads, shape.head_dim) == (32, 1024, 32, 64)
+    assert (shape.causal, shape.dtype) == (True, "float16")
+    assert plan.implementations == ("flash2",)
+    assert plan.stopping.repeats == 30
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_brings_shapes_implementations_baseline_repeats_and_label(name: str) -> None:
+    plan, preset = planned(H100, preset=name), PRESETS[name]
+    assert plan.workloads == preset.workloads
+    assert plan.implementations == ("pytorch", "flash2")
+    assert (plan.baseline, plan.stopping.repeats, plan.label) == ("pytorch", 30, name)
+
+
+def test_a_preset_can_be_run_with_other_implementations_and_another_stop() -> None:
+    plan = planned(preset="lab6", impl=("sdpa",), precision="2%", label="mine")
+    assert plan.implementations == ("sdpa",)
+    assert plan.baseline == "sdpa"
+    assert plan.stopping == Stopping(precision=0.02)
+    assert plan.label == "mine"
+    assert planned(preset="lab6", repeats=5).stopping.repeats == 5
+
+
+def test_a_baseline_that_was_not_listed_is_measured_too() -> None:
+    plan = planned(impl=("sdpa", "flash2"), baseline="Pytorch")
+    assert plan.implementations == ("pytorch", "sdpa", "flash2")
+    assert plan.baseline == "pytorch"
+
+
+def test_a_baseline_that_was_listed_stays_in_its_place() -> None:
+    plan = planned(impl=("pytorch", "sdpa"), baseline="sdpa")
+    assert plan.implementations == ("pytorch", "sdpa")
+    assert plan.baseline == "sdpa"
+
+
+@pytest.mark.parametrize(
+    ("names", "baseline"), [(("sdpa", "pytorch"), "pytorch"), (("sdpa", "sdpa-math"), "sdpa")]
+)
+def test_without_a_baseline_it_is_pytorch_or_else_the_first(names: tuple[str, ...], baseline: str) -> None:
+    assert planned(impl=names).baseline == baseline
+
+
+def test_both_causal_flags_measure_both_in_the_order_typed() -> None:
+    plan = planned(seq="64", causal=(True, False, True))
+    assert [shape.causal for shape in plan.workloads] == [True, False]
+
+
+def test_windows_may_be_sizes_zero_and_none() -> None:
+    plan = planned(seq="64", window="none, 0,1k")
+    assert [shape.window for shape in plan.workloads] == [None, 0, 1024]
+
+
+def test_lists_and_ranges_multiply_into_a_sweep() -> None:
+    plan = planned(batch="1,2", seq="1k..4k", heads="8", kv_heads="2,8", head_dim="64", dtype="fp32,bf16")
+    assert len(plan.workloads) == 2 * 3 * 2 * 2
+    assert plan.count == 24 * len(plan.implementations)
+
+
+@pytest.mark.parametrize(
+    ("typed", "passes"),
+    [
+        ("fwd", ("fwd",)),
+        ("bwd,fwd", ("fwd", "bwd")),
+        ("fwd_bwd", ("fwd_bwd",)),
+        ("forward, forward+backward", ("fwd", "fwd_bwd")),
+        ("FWD-BWD,bwd", ("bwd", "fwd_bwd")),
+    ],
+)
+def test_passes_by_their_names_in_a_fixed_order(typed: str, passes: tuple[str, ...]) -> None:
+    assert planned(passes=typed).passes == passes
+
+
+@pytest.mark.parametrize(
+    ("asked", "stopping"),
+    [
+        ({"repeats": 1}, Stopping(repeats=1)),
+        ({"precision": "1%"}, Stopping(precision=0.01)),
+        ({"precision": "0.005"}, Stopping(precision=0.005)),
+        ({"precision": " .5 % "}, Stopping(precision=0.005)),
+        ({"budget_s": 2.5}, Stopping(budget_s=2.5)),
+        ({"precision": "3%", "budget_s": 60.0}, Stopping(precision=0.03, budget_s=60.0)),
+    ],
+)
+def test_ways_to_say_when_to_stop(asked: dict[str, Any], stopping: Stopping) -> None:
+    assert planned(**asked).stopping == stopping
+
+
+BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, not both"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            {"emb_dim": "2048", "heads": "32,48"},
+            "emb dim must be a multiple of heads: 2048 is not one of 48",
+        ),
+        ({"heads": "8", "kv_heads": "3"}, "heads must be a multiple of kv heads: 8 is not one of 3"),
+        ({"heads": "2", "kv_heads": "4"}, "heads must be a multiple of kv heads: 2 is not one of 4"),
+        ({"seq": "0"}, "--seq must be at least 1, not 0"),
+        ({"batch": "-4"}, "--batch must be at least 1, not -4"),
+        ({"heads": "0"}, "--heads must be at least 1, not 0"),
+        ({"kv_heads": "0"}, "--kv-heads must be at least 1, not 0"),
+        ({"head_dim": "-64"}, "--head-dim must be at least 1, not -64"),
+        ({"emb_dim": "0"}, "--emb-dim must be at least 1, not 0"),
+        ({"window": "-1"}, "--window must be at least 0, not -1"),
+        ({"window": "2147483648"}, "--window must be at most 2147483647, not 2147483648"),
+        ({"seq": "4k..1k"}, "--seq range 4k..1k runs backwards; write 1k..4k"),
+        ({"dtype": "fp8"}, "there is no dtype 'fp8'; there are fp16, bf16 and fp32"),
+        (
+            {"head_dim": "64", "emb_dim": "512"},
+            "give --head-dim or --emb-dim, not both: emb dim is heads x head dim",
+        ),
+        ({"impl": ("flash4",)}, "there is no implementation 'flash4'; did you mean flash2"),
+        (
+            {"impl": ("nothing-like-it",)},
+            "there is no implementation 'nothing-like-it'; there are pytorch, sdpa, ",
+        ),
+        (
+            {"impl": ("sdpa",), "baseline": "pytroch"},
+            "there is no implementation 'pytroch'; did you mean pytorch",
+        ),
+        ({"impl": ("sdpa,,pytorch",)}, "--impl has an empty name in its list"),
+        ({"impl": ("",)}, "--impl has an empty name in its list"),
+        ({"preset": "lab7"}, "there is no preset 'lab7'; there are lab6, lab5-seq, lab5-heads, lab5-emb"),
+        (
+            {"preset": "lab6", "kv_heads": "4"},
+            "the preset lab6 brings its own shapes; drop it, or drop --kv-heads",
+        ),
+        (
+            {"preset": "lab6", "causal": (False,)},
+            "the preset lab6 brings its own shapes; drop it, or drop --causal",
+        ),
+        ({"passes": "fwd,sideways"}, "there is no pass 'sideways'; there are fwd, bwd, fwd_bwd"),
+        ({"repeats": 5, "precision": "1%"}, BOTH_STOPS),
+        ({"repeats": 5, "budget_s": 1.0}, BOTH_STOPS),
+        ({"repeats": 0}, "--repeats must be at least 1, not 0"),
+        ({"repeats": -3}, "--repeats must be at least 1, not -3"),
+        ({"precision": "0"}, "--precision takes a share such as 1% or 0.01, not '0'"),
+        ({"precision": "100%"}, "--precision takes a share such as 1% or 0.01, not '100%'"),
+        ({"precision": "tight"}, "--precision takes a share such as 1% or 0.01, not 'tight'"),
+        ({"budget_s": 0.0}, "--budget must be a number of seconds above 0, not 0"),
+        ({"budget_s": float("nan")}, "--budget must be a number of seconds above 0, not nan"),
+        ({"timeout_s": -1.0}, "--timeout must be a number of seconds above 0, not -1"),
+        ({"timeout_s": float("inf")}, "--timeout must be a number of seconds above 0, not inf"),
+        (
+            {"seq": "1..2m", "batch": ",".join(map(str, range(1, 601)))},
+            "the lists multiply into 13,200 shapes; ",
+        ),
+        (
+            {"batch": ",".join(map(str, range(1, 5002))), "seq": "64", "impl": ("sdpa,pytorch",)},
+            "that makes 10,002 cases (shapes x implementations); at most 10,000 are possible",
+        ),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_what_cannot_be_planned_is_refused_in_one_sentence(asked: dict[str, Any], sentence: str) -> None:
+    said = refusal(**asked)
+    assert said.startswith(sentence)
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "window"]
+)
+def test_an_empty_option_is_refused_and_not_taken_for_the_default(name: str) -> None:
+    empty: dict[str, Any] = {name: ""}  # what `--seq "$UNSET"` comes to
+    assert refusal(**empty)
+    assert refusal(preset="lab6", **empty).startswith("the preset lab6 brings its own shapes")
+
+
+def test_an_empty_baseline_is_no_baseline() -> None:
+    assert refusal(baseline="").startswith("there is no implementation ''; there are pytorch")
+
+
+def test_a_dtype_that_the_gpu_lacks_is_refused_with_those_it_has() -> None:
+    assert refusal(T4, dtype="fp16,bf16", seq="64") == (
+        "Tesla T4 has no bfloat16 (it came with compute capability 8.0); use float16 or float32"
+    )
+    assert planned(H100, dtype="bf16").workloads[0].dtype == "bfloat16"
+    assert planned(CPU, dtype="bf16").workloads[0].dtype == "bfloat16"
+
+
+def test_a_gpu_whose_capability_is_unknown_is_given_the_benefit_of_the_doubt() -> None:
+    unknown = replace(H100, info=DeviceInfo("cuda", "GPU", None))
+    assert planned(unknown, dtype="bf16").workloads[0].dtype == "bfloat16"

@@ -1,0 +1,530 @@
+"""`attnprof run` as it is typed: the real command in a process of its own, on the CPU."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from profiler.events import Event, Failure, Finished, Result, SessionStarted
+from profiler.session_reader import read_session
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "tui")
+# As small as a shape can be and still have heads.
+TINY = ("--device", "cpu", "--batch", "1", "--heads", "2", "--emb-dim", "32")
+LONG = (*TINY, "--impl", "pytorch", "--seq", "32", "--repeats", "100000000")
+HANG_S = 60.0  # far beyond what anything here takes: only what would never end meets it
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended, and the session that it left in `folder`."""
+
+    code: int
+    stdout: str
+    stderr: str
+    folder: Path
+
+    @property
+    def events(self) -> list[Event]:
+        session = read_session(session_of(self.folder))
+        assert not session.problems
+        return session.events
+
+    def of_type(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def finished(self) -> Finished:
+        last = self.events[-1]
+        assert isinstance(last, Finished)
+        return last
+
+
+def session_of(folder: Path) -> Path:
+    (path,) = (folder / "sessions").glob("*.jsonl")
+    return path
+
+
+def environ() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+
+def attnprof(folder: Path, *args: str) -> Done:
+    done = subprocess.run(
+        [*COMMAND, *args],
+        cwd=folder,
+        env=environ(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr, folder)
+
+
+# A whole run, from the labs' own command line to their plots.
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """The labs' command with small numbers."""
+    lab = "--batch_size 1 --seq_len 32 --num_heads 2 --emb_dim 32 --impl Pytorch --causal --repeats 3"
+    return attnprof(
+        tmp_path_factory.mktemp("single"),
+        "run",
+        *lab.split(),
+        *("--device", "cpu", "--output", "benchmark_result.json"),
+    )
+
+
+def test_each_result_is_a_line_and_the_last_says_where_the_session_is(single: Done) -> None:
+    lines = single.stdout.splitlines()
+    assert single.code == 0
+    assert single.stderr == ""
+    assert "pytorch; 1 shape (batch 1, seq 32, heads 2, head dim 16, float32, causal)" in lines[0]
+    assert [line.split("  ")[:2] for line in lines[1:4]] == [
+        ["pytorch", "forward"],
+        ["pytorch", "backward"],
+        ["pytorch", "forward+backward"],
+    ]
+    assert all(" ms " in line and " TFLOP/s" in line and " MiB" in line for line in lines[1:4])
+    assert lines[4:] == [
+        "wrote benchmark_result.json",
+        f"saved sessions/{session_of(single.folder).name}",
+    ]
+    assert "\x1b" not in single.stdout
+
+
+def test_the_session_holds_what_was_typed_measured_and_checked(single: Done) -> None:
+    header = single.events[0]
+    assert isinstance(header, SessionStarted)
+    assert header.command.startswith("attnprof run --batch_size 1 --seq_len 32 ")
+    assert "torch" in header.environment.packages
+    assert single.finished == Finished(at_s=single.finished.at_s, ending="completed", results=3)
+    results = single.of_type(Result)
+    assert {result.which: result.device_ms.count for result in results} == {"fwd": 3, "bwd": 3, "fwd_bwd": 3}
+    assert all(result.device_ms.median > 0 and result.tflops > 0 and result.memory for result in results)
+
+
+def test_a_single_configuration_gives_the_labs_own_keys(single: Done) -> None:
+    written = json.loads((single.folder / "benchmark_result.json").read_text())
+    assert list(written) == ["forward", "backward", "forward_backward", "peak_memory_usage(MB)", "attnprof"]
+    medians = {result.which: result.device_ms.median for result in single.of_type(Result)}
+    for key, which in (("forward", "fwd"), ("backward", "bwd"), ("forward_backward", "fwd_bwd")):
+        assert set(written[key]) == {"time(s)", "FLOPS(TFLOPs/s)"}
+        assert written[key]["time(s)"] == pytest.approx(medians[which] / 1000)
+        assert written[key]["FLOPS(TFLOPs/s)"] > 0
+    assert written["peak_memory_usage(MB)"] > 4 * 32 * 32 * 4 / 2**20  # the inputs at the least
+    assert written["attnprof"]["status"] == "ok"
+    assert [entry["pass"] for entry in written["attnprof"]["passes"]] == ["fwd", "bwd", "fwd_bwd"]
+
+
+def test_show_last_shows_it_again(single: Done) -> None:
+    shown = attnprof(single.folder, "show", "last")
+    assert (shown.code, shown.stderr) == (0, "")
+    assert "attnprof run --batch_size 1" in shown.stdout
+    assert "pytorch" in shown.stdout
+    assert "forward+backward" in shown.stdout
+
+
+@pytest.mark.parametrize("format_name", ["md", "csv", "json"])
+def test_export_last_gives_each_format(single: Done, format_name: str) -> None:
+    exported = attnprof(single.folder, "export", "last", "--format", format_name)
+    assert (exported.code, exported.stderr) == (0, "")
+    if format_name == "json":
+        assert exported.stdout == (single.folder / "benchmark_result.json").read_text()
+    else:
+        assert "pytorch" in exported.stdout
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Two lengths, two implementations, two passes, with a report."""
+    folder = tmp_path_factory.mktemp("sweep")
+    names = ("--impl", "pytorch", "--impl", "sdpa-flash", "--label", "my sweep")
+    return attnprof(
+        folder,
+        *("run", *TINY, "--seq", "16..32", *names, "--pass", "fwd,bwd", "--repeats", "3", "-o", "report.md"),
+    )
+
+
+def test_a_sweep_measures_every_shape_with_every_implementation(sweep: Done) -> None:
+    assert sweep.code == 0
+    measured = [(r.workload.seq_q, r.implementation, r.which) for r in sweep.of_type(Result)]
+    assert sorted(measured) == [
+        (seq, name, which)
+        for seq in (16, 32)
+        for name in ("pytorch", "sdpa-flash")
+        for which in ("bwd", "fwd")
+    ]
+    assert session_of(sweep.folder).stem.endswith("-my-sweep")
+
+
+def test_the_report_has_the_environment_and_a_table_for_each_pass(sweep: Done) -> None:
+    report = (sweep.folder / "report.md").read_text()
+    sections = {part.partition("\n")[0]: part for part in report.split("\n## ")}
+    assert {"Environment", "Forward", "Backward"} <= set(sections)
+    assert "Forward+backward" not in sections
+    for heading in ("Forward", "Backward"):
+        rows = [line.split("|") for line in sections[heading].splitlines() if line.startswith("|")][2:]
+        assert [(row[1].strip(), row[2].strip()) for row in rows] == [
+            ("16", "pytorch"),
+            ("16", "sdpa-flash"),
+            ("32", "pytorch"),
+            ("32", "sdpa-flash"),
+        ]
+        speedups = [row[-3].strip() for row in rows]
+        assert speedups[::2] == ["baseline", "baseline"]
+        assert all(re.fullmatch(r"[\d.]+x", speedup) for speedup in speedups[1::2])
+
+
+def test_csv_has_a_row_for_each_result_and_units_in_its_header(sweep: Done) -> None:
+    exported = attnprof(sweep.folder, "export", "last", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(exported.stdout)))
+    assert len(rows) == 8
+    assert {"device_ms", "tflops", "working_bytes", "speedup", "message"} <= set(rows[0])
+    for row in rows:
+        assert row["status"] == row["verdict"] == "ok"
+        assert float(row["device_ms_low"]) <= float(row["device_ms"]) <= float(row["device_ms_high"])
+        assert bool(row["speedup"]) == (row["implementation"] == "sdpa-flash")
+
+
+def test_json_of_several_configurations_is_a_list_with_their_parameters(sweep: Done) -> None:
+    attnprof(sweep.folder, "export", "last", "-o", "results.json")
+    written = json.loads((sweep.folder / "results.json").read_text())
+    assert [(entry["impl"], entry["seq_len"]) for entry in written] == [
+        ("pytorch", 16),
+        ("sdpa-flash", 16),
+        ("pytorch", 32),
+        ("sdpa-flash", 32),
+    ]
+    for entry in written:
+        assert (entry["batch_size"], entry["num_heads"], entry["emb_dim"]) == (1, 2, 32)
+        assert entry["forward"]["time(s)"] > 0
+        assert entry["forward_backward"] == {"time(s)": None, "FLOPS(TFLOPs/s)": None}  # not asked for
+
+
+def test_out_of_memory_is_a_result_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    done = attnprof(
+        tmp_path,
+        *("run", *TINY, "--impl", "pytorch", "--seq", "1m,32", "--repeats", "3", "-o", "report.md"),
+    )
+    assert done.code == 0
+    (failure,) = done.of_type(Failure)
+    scores_bytes = 2 * 2**20 * 2**20 * 4
+    assert (failure.kind, failure.requested_bytes) == ("oom", scores_bytes)
+    assert {result.workload.seq_q for result in done.of_type(Result)} == {32}
+    assert "OOM  8.00 TiB asked for" in done.stdout
+    report = (tmp_path / "report.md").read_text()
+    assert "OOM" in report
+    assert "8.00 TiB" in report
+
+
+def test_quiet_prints_the_sessions_path_and_nothing_else(tmp_path: Path) -> None:
+    done = attnprof(tmp_path, "run", *TINY, "--seq", "16", "--impl", "pytorch", "--repeats", "1", "--quiet")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == f"sessions/{session_of(tmp_path).name}\n"
+
+
+def test_output_to_stdout_is_the_export_alone_with_what_could_not_run_in_it(tmp_path: Path) -> None:
+    options = (
+        "--impl",
+        "pytorch,sdpa-cudnn",
+        "--repeats",
+        "1",
+        "--pass",
+        "fwd",
+        "--format",
+        "csv",
+        "-o",
+        "-",
+    )
+    done = attnprof(tmp_path, "run", *TINY, "--seq", "16", *options)
+    assert done.code == 0
+    assert done.stderr == f"saved sessions/{session_of(tmp_path).name}\n"
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["implementation"], row["status"], row["message"]) for row in rows] == [
+        ("pytorch", "ok", ""),
+        ("sdpa-cudnn", "unsupported", "needs a CUDA GPU"),
+    ]
+
+
+# What ends a run early.
+
+
+@contextmanager
+def running(
+    folder: Path, *args: str, stdout: int = subprocess.PIPE, under: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """A command while it runs; it and its worker are gone afterwards, whatever the test did."""
+    with subprocess.Popen(
+        [*under, *COMMAND, *args],
+        cwd=folder,
+        env=environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        processes = [psutil.Process(process.pid)]
+        try:
+            yield process
+        finally:
+            processes += children_of(process.pid)
+            for left in processes:
+                if left.is_running() and left.status() != psutil.STATUS_ZOMBIE:
+                    left.kill()
+
+
+def wait_for(what: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
+    """The first true answer of `what`, asked again and again while the process runs."""
+    deadline_s = time.monotonic() + HANG_S
+    while not (found := what()):
+        assert process.poll() is None, f"it ended early: {process.communicate()}"
+        assert time.monotonic() < deadline_s, "it never came to this"
+        time.sleep(0.005)
+    return found
+
+
+def has_event(folder: Path, name: str) -> bool:
+    """Whether the session in `folder`, which is being written, has come to an event called `name`."""
+    return any(f'"type":"{name}"' in path.read_text() for path in (folder / "sessions").glob("*.jsonl"))
+
+
+def children_of(pid: int) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return found
+
+
+def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
+    worker: psutil.Process = wait_for(lambda: children_of(process.pid), process)[0]
+    return worker
+
+
+def ended(process: subprocess.Popen[str], folder: Path) -> Done:
+    stdout, stderr = process.communicate(timeout=5.0)
+    return Done(process.returncode, stdout or "", stderr, folder)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=5.0)
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (signal.SIGINT, 130, "Ctrl+C"),
+        (signal.SIGTERM, 143, "SIGTERM"),
+        (signal.SIGHUP, 129, "the terminal hung up"),
+    ],
+)
+def test_a_signal_closes_the_session_and_leaves_no_process(
+    number: signal.Signals, code: int, reason: str, tmp_path: Path
+) -> None:
+    with running(tmp_path, "run", *LONG) as process:
+        wait_for(lambda: has_event(tmp_path, "samples"), process)
+        children = children_of(process.pid)
+        assert children
+        process.send_signal(number)
+        done = ended(process, tmp_path)
+        assert_gone(children)
+    assert done.code == code
+    assert (done.finished.ending, done.finished.reason) == ("interrupted", reason)
+    assert done.stderr == f"interrupted: {reason}\n"
+    assert done.stdout.endswith(f"saved sessions/{session_of(tmp_path).name}\n")
+
+
+def test_a_signal_while_torch_loads_does_so_too(tmp_path: Path) -> None:
+    with running(tmp_path, "run", *LONG) as process:
+        worker = worker_of(process)
+        process.send_signal(signal.SIGTERM)
+        done = ended(process, tmp_path)
+        assert_gone([worker])
+    assert done.code == 143
+    assert done.finished.ending == "interrupted"
+    assert isinstance(done.events[0], SessionStarted)
+
+
+def test_a_run_that_was_told_to_ignore_hangups_does(tmp_path: Path) -> None:
+    """`nohup attnprof run`: the connection drops, and the run goes on."""
+    options = ("--seq", "16", "--impl", "pytorch", "--pass", "fwd", "--repeats", "1")
+    ignoring = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    with running(tmp_path, "run", *TINY, *options, under=ignoring) as process:
+        worker_of(process)
+        process.send_signal(signal.SIGHUP)
+        stdout, _ = process.communicate(timeout=HANG_S)
+    done = Done(process.returncode, stdout, "", tmp_path)
+    assert done.code == 0
+    assert done.finished.ending == "completed"
+
+
+def test_a_worker_outlives_a_killed_attnprof_by_no_more_than_a_moment(tmp_path: Path) -> None:
+    with running(tmp_path, "run", *LONG) as process:
+        wait_for(lambda: has_event(tmp_path, "case"), process)
+        worker = worker_of(process)
+        process.kill()
+        assert_gone([worker])
+
+
+def test_a_worker_killed_in_the_middle_of_a_case_costs_that_case_alone(tmp_path: Path) -> None:
+    options = ("--impl", "pytorch,sdpa-math", "--seq", "32", "--pass", "fwd", "--repeats", "500")
+    with running(tmp_path, "run", *TINY, *options) as process:
+        wait_for(lambda: has_event(tmp_path, "case"), process)
+        worker_of(process).kill()
+        stdout, _ = process.communicate(timeout=HANG_S)
+    done = Done(process.returncode, stdout, "", tmp_path)
+    assert done.code == 1
+    assert done.finished.ending == "completed"
+    (failure,) = done.of_type(Failure)
+    assert failure.kind == "crashed"
+    assert "the worker was killed by SIGKILL" in failure.message
+    (result,) = done.of_type(Result)
+    assert {failure.implementation, result.implementation} == {"pytorch", "sdpa-math"}
+    assert f"{failure.implementation}  crashed  the worker was killed by SIGKILL" in done.stdout
+
+
+def test_a_reader_that_leaves_ends_the_run(tmp_path: Path) -> None:
+    """`attnprof run | head -1`."""
+    many = ",".join(map(str, range(1, 200)))
+    with running(tmp_path, "run", *TINY, "--impl", "pytorch", "--seq", many, "--repeats", "1") as process:
+        assert process.stdout is not None
+        assert "199 shapes" in process.stdout.readline()
+        process.stdout.close()
+        process.wait(timeout=HANG_S)
+        assert process.stderr is not None
+        stderr = process.stderr.read()
+    done = Done(process.returncode, "", stderr, tmp_path)
+    assert done.code == 128 + signal.SIGPIPE
+    assert done.stderr == "interrupted: the output was closed\n"
+    assert done.finished.ending == "interrupted"
+    assert 1 <= done.finished.results < 3 * 199
+
+
+def test_on_a_terminal_a_table_fills_up_and_ctrl_c_leaves_it_with_a_visible_cursor(tmp_path: Path) -> None:
+    terminal, slave = pty.openpty()
+    try:
+        with running(tmp_path, "run", *LONG, stdout=slave) as process:
+            os.close(slave)
+            wait_for(lambda: has_event(tmp_path, "samples"), process)
+            process.send_signal(signal.SIGINT)
+            painted = read_all(terminal)
+            process.wait(timeout=5.0)
+    finally:
+        os.close(terminal)
+    assert process.returncode == 130
+    assert painted.count("\x1b[?25l") == painted.count("\x1b[?25h") == 1
+    assert "loading torch" in painted
+    assert "0 of 1 cases" in painted
+    after = painted.rpartition("\x1b[?25h")[2]
+    assert "saved sessions/" in after
+    assert "partial" in painted
+
+
+def read_all(terminal: int) -> str:
+    """What is written to a pseudo-terminal until its other end is closed, which Linux tells by EIO."""
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            part = b""
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+
+
+# What is refused.
+
+# Runs the command and then says on stdout whether torch was loaded.
+REFUSED = """
+import sys
+from tui.cli import main
+try:
+    main(prog_name="attnprof")
+finally:
+    print("torch was loaded" if "torch" in sys.modules else "without torch")
+"""
+
+MANY = ",".join(map(str, range(1, 102)))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "--emb-dim 2048 --heads 48",
+        "--heads 8 --kv-heads 3",
+        "--seq 0",
+        "--batch -4",
+        "--seq 1k..",
+        "--seq ''",
+        "--head-dim 64 --emb-dim 512",
+        "--impl flash22",
+        "--baseline nothing",
+        "--dtype fp8",
+        "--preset lab7",
+        "--preset lab6 --seq 64",
+        "--pass sideways",
+        "--repeats 0",
+        "--repeats 3 --precision 1%",
+        "--precision 200%",
+        "--timeout 0",
+        "--device cuda:99",
+        "--device tpu",
+        f"--batch {MANY} --heads {MANY}",
+        "--sessions a-file/sessions",
+        "--output missing/result.json",
+        "--output a-folder",
+        "--output result.txt",
+        "--output ''",
+        "--output result.md --format yaml",
+        "--format json",
+    ],
+)
+def test_bad_input_is_one_sentence_before_torch_loads(typed: str, tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
+    (tmp_path / "a-folder").mkdir()
+    args = [arg.strip("'") for arg in typed.split()]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, "run", *args],
+        cwd=tmp_path,
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == "without torch\n"
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("args", [("run", "--repeats", "many"), ("run", "--no-such-option"), ("nothing",)])
+def test_what_click_refuses_ends_with_a_sentence_too(args: tuple[str, ...], tmp_path: Path) -> None:
+    done = attnprof(tmp_path, *args)
+    assert done.code == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in done.stderr
