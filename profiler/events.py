@@ -115,6 +115,19 @@ class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
     ratio: float | None = None
 
 
+class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Bytes of tensors during one call of a pass.
+
+    `working` is the peak above the inputs, `saved` what is held between the passes (the output
+    included), `absolute` the peak with the inputs, `reserved` what the allocator held then.
+    """
+
+    working_bytes: int
+    absolute_bytes: int
+    saved_bytes: int | None = None
+    reserved_bytes: int | None = None
+
+
 class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
     """What a case's first calls told: that it runs, what ran, and whether it is right.
 
@@ -123,6 +136,7 @@ class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
 
     case: int
     first_call_ms: dict[Pass, float]
+    memory: dict[Pass, Memory] = {}
     backend: str | None = None
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()
@@ -154,19 +168,6 @@ class Estimate(msgspec.Struct, kw_only=True, frozen=True):
     def half_width(self) -> float:
         """Half the interval's width as a fraction of the median."""
         return (self.high - self.low) / 2 / self.median if self.median else 0.0
-
-
-class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """Bytes of tensors during one call of a pass.
-
-    `working` is the peak above the inputs, `saved` what is held between the passes (the output
-    included), `absolute` the peak with the inputs, `reserved` what the allocator held then.
-    """
-
-    working_bytes: int
-    absolute_bytes: int
-    saved_bytes: int | None = None
-    reserved_bytes: int | None = None
 
 
 class Result(Event, tag="result", kw_only=True, omit_defaults=True):

@@ -91,7 +91,7 @@ def _row(
         device_ms=device_ms,
         wall_ms=wall_ms,
         tflops=tflops,
-        memory=result.memory if result else None,
+        memory=result.memory if result else check.memory.get(which) if check else None,
         speedup=speedup,
         is_baseline=is_baseline,
         converged=result.converged if result else False,

@@ -219,8 +219,8 @@ def _newest_first(folder: Path) -> list[Path]:
         )
 
     try:
-        paths = [path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file() and path.stat().st_size]
-        return sorted(paths, key=age, reverse=True)
+        files = [path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file()]
+        return sorted((path for path in files if path.stat().st_size), key=age, reverse=True)
     except OSError:
         return []
 

@@ -117,6 +117,7 @@ def _check_case(
                 first_call_ms=checked.first_call_ms,
                 backend=checked.backend,
                 accuracy=checked.accuracy,
+                memory=checked.memory,
                 notes=tuple(notes),
             )
         )
