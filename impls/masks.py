@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     import torch
 
 
-def visible(workload: Workload, device: str) -> torch.Tensor:
-    """Which keys each query sees: bool, (seq_q, seq_k), True where it does.
+def visible(workload: Workload, device: str, queries: slice = slice(None)) -> torch.Tensor:
+    """Which keys each query sees: bool, (seq_q, seq_k), True where it does; for some `queries` only if given.
 
     Query i stands at key position i + seq_k - seq_q (bottom-right alignment).
     """
     import torch
 
-    position = torch.arange(workload.seq_q, device=device) + workload.seq_k - workload.seq_q
+    position = torch.arange(workload.seq_q, device=device)[queries, None] + workload.seq_k - workload.seq_q
     key = torch.arange(workload.seq_k, device=device)
-    distance = position[:, None] - key[None, :]
-    seen = torch.ones(workload.seq_q, workload.seq_k, dtype=torch.bool, device=device)
+    seen = torch.ones(len(position), workload.seq_k, dtype=torch.bool, device=device)
     if workload.causal:
-        seen &= distance >= 0
+        seen &= key <= position
     if workload.window is not None:
-        seen &= distance.abs() <= workload.window
+        seen &= key >= position - workload.window
+        seen &= key <= position + workload.window
     return seen
 
 

@@ -38,7 +38,7 @@ from profiler.plan import Case, Plan
 from profiler.protocol import MeasureShape, NotReady, Ready, ShapeDone, Visiting
 from profiler.session import SessionError, SessionWriter
 from profiler.worker_process import COMMAND, WorkerError, WorkerProcess
-from profiler.workload import Attention
+from profiler.workload import Attention, Pass
 
 Listener = Callable[[Event], None]
 
@@ -74,6 +74,7 @@ class Engine:
         self._worker: WorkerProcess | None = None
         self._sampler: telemetry.Sampler | None = None
         self._nvml: Nvml | None = None
+        self._answered: dict[int, set[Pass]] = {}
         self._settled: set[int] = set()
         self._counts = {Result: 0, Failure: 0}
         self._task: asyncio.Task[object] | None = None
@@ -100,7 +101,11 @@ class Engine:
         self._task = asyncio.current_task()
         try:
             ending, reason = await self._run_plan()
-            await self._end_worker()
+            self._task = None  # from here on there is nothing to stop
+            try:
+                await self._end_worker()
+            except asyncio.CancelledError:  # stopped in the last moment of the plan
+                await self._end_worker(by_force=True)
             finished = Finished(
                 ending=ending,
                 reason=reason,
@@ -110,8 +115,7 @@ class Engine:
             self._emit(finished)
             return finished
         finally:
-            if self._worker is not None:
-                await self._worker.kill()
+            await self._end_worker(by_force=True)
             self._writer.close()
             _remove_if_empty(self._log)
 
@@ -138,7 +142,7 @@ class Engine:
         for case in cases:
             if reason := impls.find(case.implementation).supports(workload, self._device.info):
                 self._fail(case, "unsupported", reason)
-        # Every turn settles at least the case that a worker was lost at.
+        # Every turn settles a case: the one that the worker was lost at, or one that it answered before.
         while waiting := [case for case in cases if case.number not in self._settled]:
             worker = self._worker or await self._start_worker()
             await self._drive(worker, workload, waiting)
@@ -176,13 +180,16 @@ class Engine:
                         self._fail(by_number[at], "crashed", cause)
                     return
                 case ShapeDone():
+                    for case in cases:
+                        if case.number not in self._settled:
+                            self._fail(case, "error", "the worker gave no answer")
                     return
                 case Visiting():
                     at = message.case
                 case Ready() | NotReady():
                     pass  # said once, and heard by _start_worker
                 case _:
-                    at = getattr(message, "case", at)
+                    at = getattr(message, "case", at)  # a Log belongs to no case
                     self._emit(message)
 
     async def _start_worker(self) -> WorkerProcess:
@@ -199,8 +206,10 @@ class Engine:
             raise WorkerError(f"torch did not load within {START_TIMEOUT_S:g} s") from None
         if isinstance(message, NotReady):
             raise WorkerError(f"{self._device.name} cannot be used: {message.message}")
-        if not isinstance(message, Ready):
+        if message is None:
             raise WorkerError(await worker.cause_of_death())
+        if not isinstance(message, Ready):
+            raise WorkerError("the worker did not begin by saying that it is ready")
         self._open(message)
         self._start_telemetry(message)
         return worker
@@ -209,9 +218,9 @@ class Engine:
         if self._sampler is not None:
             self._sampler.stop()
             self._sampler = None
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await (worker.kill() if by_force else worker.close())
+        if self._worker is not None:
+            await (self._worker.kill() if by_force else self._worker.close())
+            self._worker = None
 
     def _open(self, ready: Ready | None) -> None:
         """Begin the session, if it has not begun: environment, catalog, plan."""
@@ -229,6 +238,7 @@ class Engine:
                     _gpu(self._device.gpu, ready),
                     cuda=ready.cuda if ready else None,
                     cudnn=ready.cudnn if ready else None,
+                    ask_git=ready is not None,  # when the run is being ended, nothing may take long
                 ),
             )
         )
@@ -282,10 +292,16 @@ class Engine:
         event = msgspec.structs.replace(event, at_s=round(time.monotonic() - self._began_s, 3))
         if isinstance(event, Result | Failure):
             self._counts[type(event)] += 1
-            if isinstance(event, Result) or event.which is None:
-                self._settled.add(event.case)
+            self._settle(event)
         self._writer.append(event, durable=isinstance(event, Result | Failure | Finished))
         self._listen(event)
+
+    def _settle(self, event: Result | Failure) -> None:
+        """Note what the event answers; a case is settled when each of its passes has been answered."""
+        answered = self._answered.setdefault(event.case, set())
+        answered |= set(self._plan.passes) if event.which is None else {event.which}
+        if answered >= set(self._plan.passes):
+            self._settled.add(event.case)
 
     @property
     def _log(self) -> Path:

@@ -106,10 +106,12 @@ def describe(
     cuda: str | None = None,
     cudnn: str | None = None,
     folder: Path | None = None,
+    ask_git: bool = True,
 ) -> Environment:
     """The machine as it is now; `cuda` and `cudnn` are the versions that torch reports.
 
-    `folder` is where the git commit is looked up, by default the working directory.
+    `folder` is where the git commit is looked up, by default the working directory; where git
+    is slow that takes up to two seconds, and `ask_git` False leaves it out.
     """
     return Environment(
         device=device,
@@ -122,7 +124,7 @@ def describe(
         cuda=cuda,
         cudnn=cudnn,
         packages=package_versions(_PACKAGES),
-        git_commit=git_commit(folder or Path()),
+        git_commit=git_commit(folder or Path()) if ask_git else None,
     )
 
 

@@ -156,6 +156,10 @@ class Samples(Event, tag="samples", kw_only=True, omit_defaults=True):
     wall_ms: list[float] = []
 
 
+LEAST_SAMPLES = 6
+"""Below this no two samples bound the median with 95 % confidence."""
+
+
 class Estimate(msgspec.Struct, kw_only=True, frozen=True):
     """A median with its 95 % interval, from `count` samples."""
 
@@ -165,9 +169,11 @@ class Estimate(msgspec.Struct, kw_only=True, frozen=True):
     count: int
 
     @property
-    def half_width(self) -> float:
-        """Half the interval's width as a fraction of the median."""
-        return (self.high - self.low) / 2 / self.median if self.median else 0.0
+    def margin(self) -> float | None:
+        """The interval's wider side as a fraction of the median; None where too few samples have none."""
+        if self.count < LEAST_SAMPLES or not self.median:
+            return None
+        return max(self.high - self.median, self.median - self.low) / self.median
 
 
 class Result(Event, tag="result", kw_only=True, omit_defaults=True):

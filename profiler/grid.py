@@ -10,6 +10,7 @@ from itertools import product
 from profiler.plan import MOST_CASES, PlanError
 from profiler.workload import DTYPES, Attention, WorkloadError
 
+LARGEST_SIZE = 2**31 - 1  # kernels count in 32 bits
 _SIZE = re.compile(r"(-?\d+)([kKmM]?)")
 _MULTIPLIER = {"": 1, "k": 1024, "m": 1024 * 1024}
 
@@ -26,6 +27,8 @@ def parse_size(text: str, name: str, least: int = 1) -> int:
             f"{name} takes sizes such as 512, 4k, a list (512,1k) or a range (1k..16k), not '{text}'"
         )
     size = int(match[1]) * _MULTIPLIER[match[2].lower()]
+    if size > LARGEST_SIZE:
+        raise PlanError(f"{name} must be at most {LARGEST_SIZE}, not {text.strip()}")
     if size < least:
         raise PlanError(f"{name} must be at least {least}, not {text.strip()}")
     return size

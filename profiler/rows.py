@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +25,7 @@ class Row:
     `status` is "ok" with a whole result, "running" or "partial" with samples only (partial when
     the session has ended), otherwise what kept it from one. `speedup` is the median of the
     per-round ratios baseline / this, None for the baseline itself and for wrong results.
+    `launch_bound` is whether an eager caller pays over 1.2 x the GPU's own time.
     """
 
     case: int
@@ -38,18 +41,12 @@ class Row:
     is_baseline: bool = False
     converged: bool = True
     launch_hidden: bool = True
+    launch_bound: bool = False
     accuracy: Accuracy | None = None
     backend: str | None = None
     first_call_ms: float | None = None
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
-
-    @property
-    def launch_bound(self) -> bool:
-        """Whether an eager caller pays over 1.2 x the GPU's own time."""
-        if not (self.wall_ms and self.device_ms):
-            return False
-        return self.wall_ms.median > LAUNCH_BOUND_RATIO * self.device_ms.median
 
 
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
@@ -77,8 +74,9 @@ def _row(
     speedup = None
     if base is not None and not is_baseline and status in ("ok", "running", "partial"):
         base_samples = base.passes.get(which, PassRecord()).device_ms
-        if base_samples and record.device_ms and _is_right(base):
-            speedup = paired_ratio(base_samples, record.device_ms)
+        if base_samples and record.device_ms and _is_right(base) and not base.failure_of(which):
+            with suppress(ValueError):  # every sample may be too short for the clock
+                speedup = paired_ratio(base_samples, record.device_ms)
     tflops = result.tflops if result else None
     if tflops is None and device_ms is not None and device_ms.median > 0:
         tflops = case.workload.flop(which) / device_ms.median / 1e9
@@ -96,12 +94,21 @@ def _row(
         is_baseline=is_baseline,
         converged=result.converged if result else False,
         launch_hidden=result.launch_hidden if result else True,
+        launch_bound=_is_launch_bound(record),
         accuracy=check.accuracy if check else None,
         backend=check.backend if check else None,
         first_call_ms=check.first_call_ms.get(which) if check else None,
         notes=check.notes if check else (),
         failure=failure if result is None else None,
     )
+
+
+def _is_launch_bound(record: PassRecord) -> bool:
+    """By the rounds that have both times: later ones may run at another clock."""
+    if not (record.wall_ms and record.device_ms):
+        return False
+    device_ms = statistics.median(record.device_ms[: len(record.wall_ms)])
+    return statistics.median(record.wall_ms) > LAUNCH_BOUND_RATIO * device_ms
 
 
 def _is_right(case: CaseRecord) -> bool:

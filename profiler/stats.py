@@ -53,6 +53,8 @@ def bootstrap_ranks(count: int) -> tuple[int, int]:
     draws bounds from below, the upper from above.
     Source: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979).
     """
+    if count > 1000:  # there the two kinds of interval agree to a rank
+        return interval_ranks(count)
     tail = (1 - CONFIDENCE) / 2
     lower_middle, upper_middle = (count + 1) // 2, count // 2 + 1
     ranks = range(1, count + 1)

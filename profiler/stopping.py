@@ -53,7 +53,10 @@ class Precision:
 
 def is_within(samples: Series, target: float) -> bool:
     """Whether the interval of the median is known to +-`target` (a fraction of the median)."""
-    return len(samples) >= LEAST_ROUNDS and estimate(samples).half_width <= target
+    if len(samples) < LEAST_ROUNDS:
+        return False
+    margin = estimate(samples).margin
+    return margin is not None and margin <= target
 
 
 def rule(stopping: Stopping, clock: Callable[[], float]) -> Rule:

@@ -45,8 +45,10 @@ def ms(value: float) -> str:
     return _fixed(value, (1, 4), (10, 3), above=1)
 
 
-def half_width(fraction: float) -> str:
-    """Half an interval's width, as a fraction of its median: "±0.4%"."""
+def margin(fraction: float | None) -> str:
+    """How far the wider side of an interval is from its median: "±0.4%"; "" for one sample too few."""
+    if fraction is None:
+        return ""
     return f"±{_fixed(abs(fraction) * 100, (10, 1), above=0)}%"
 
 

@@ -14,8 +14,11 @@ import msgspec
 
 from profiler.protocol import MeasureShape, WorkerMessage
 
-COMMAND = (sys.executable, "-m", "profiler.worker")
+# -P keeps the user's folder off the worker's path: a random.py there is not Python's.
+COMMAND = (sys.executable, "-P", "-m", "profiler.worker")
 """What starts a worker; the device's name is added."""
+
+_PACKAGES = str(Path(__file__).parents[1])
 
 _LONGEST_LINE_BYTES = 64 * 1024 * 1024
 _CLOSING_S = 0.3
@@ -34,6 +37,7 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self._log = log
+        self._garbled = False
         self._decoder: msgspec.json.Decoder[WorkerMessage] = msgspec.json.Decoder(WorkerMessage)
 
     @classmethod
@@ -51,12 +55,13 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
+                env={**os.environ, "PYTHONPATH": _with(os.environ.get("PYTHONPATH"))},
                 limit=_LONGEST_LINE_BYTES,
             )
         return cls(process, log)
 
     async def receive(self, timeout_s: float) -> WorkerMessage | None:
-        """The next message, or None if the worker has ended.
+        """The next message, or None if the worker has ended, or talks nonsense.
 
         Raises:
             TimeoutError: it has said nothing for `timeout_s` seconds.
@@ -67,9 +72,16 @@ class WorkerProcess:
             # If this process itself stood still (Ctrl+Z, a stalled terminal), what the worker said
             # meanwhile is waiting unread: that is no hang.
             line = await self._read_line(_GRACE_S)
+        except ValueError:  # longer than any message
+            line = b""
+            self._garbled = True
         if not line.endswith(b"\n"):  # a torn line is a death in mid-sentence
             return None
-        return self._decoder.decode(line)
+        try:
+            return self._decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._garbled = True
+            return None
 
     async def _read_line(self, timeout_s: float) -> bytes:
         assert self._process.stdout is not None
@@ -98,6 +110,9 @@ class WorkerProcess:
 
     async def cause_of_death(self) -> str:
         """How it ended, in words, with the line of its log that tells why if there is one."""
+        if self._garbled:
+            await self.kill()
+            return "the worker sent something that is no message, and was ended"
         status = await self._process.wait()
         if status < 0:
             died = f"was killed by {signal.Signals(-status).name}"
@@ -113,3 +128,8 @@ class WorkerProcess:
             return self._log.read_text(errors="replace").splitlines()[-50:]
         except OSError:
             return []
+
+
+def _with(python_path: str | None) -> str:
+    """PYTHONPATH with this program's own packages, which need not be installed."""
+    return os.pathsep.join(filter(None, (python_path, _PACKAGES)))

@@ -71,6 +71,22 @@ def _read_out_of_bounds(out: torch.Tensor) -> torch.Tensor:
     return out.flatten()[torch.full((1,), 1 << 40, device=out.device)] + out
 
 
+def _read_out_of_bounds_in_backward(out: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    class Faults(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, out: torch.Tensor) -> torch.Tensor:
+            return out.clone()
+
+        @staticmethod
+        def backward(ctx: object, grad: torch.Tensor) -> torch.Tensor:
+            return _read_out_of_bounds(grad)
+
+    faulting: torch.Tensor = Faults.apply(out)  # type: ignore[no-untyped-call]
+    return faulting
+
+
 # In rounds means: after the first calls that check a case, and its warm-up's first.
 FAULTY = (
     _faulty("hangs", _hang),
@@ -85,4 +101,5 @@ FAULTY = (
     _faulty("wrong-shape", lambda out: out[:, :1]),
     _faulty("too-much", _ask_for_too_much),
     _faulty("faults-the-gpu", _read_out_of_bounds),
+    _faulty("faults-in-backward", _read_out_of_bounds_in_backward),
 )

@@ -21,6 +21,24 @@ from profiler.workload import PASSES, Attention, Pass
 FAULTY_WORKER = (sys.executable, str(Path(__file__).with_name("faulty_worker.py")))
 """The command of a worker that also knows tests.faulty's implementations."""
 
+FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+"""The command of a worker without torch that does not keep to the protocol; how is added."""
+STUMBLING_WORKER = (
+    sys.executable,
+    "-c",
+    """
+from profiler.worker import shape
+from profiler.worker.__main__ import run_and_exit
+
+def stumble(*args):
+    raise ValueError("a bug of attnprof's own")
+
+shape.measure_shape = stumble
+run_and_exit()
+""",
+)
+"""The command of a worker in which something is raised that nobody catches."""
+
 
 def measure(
     device: Device,
@@ -52,8 +70,9 @@ def run_engine(
     folder: Path,
     *,
     listen: Callable[[Engine, Event], None] = lambda engine, event: None,
+    worker_command: tuple[str, ...] = FAULTY_WORKER,
 ) -> tuple[Path, Finished]:
-    """Run a plan through the engine with the faulty worker; the session's path and its last event."""
+    """Run a plan through the engine, by default with the faulty worker; the session's path and last event."""
 
     async def run() -> tuple[Path, Finished]:
         engine = Engine(
@@ -62,7 +81,7 @@ def run_engine(
             folder=folder,
             command="attnprof run",
             listen=lambda event: listen(engine, event),
-            worker_command=FAULTY_WORKER,
+            worker_command=worker_command,
         )
         return engine.path, await engine.run()
 

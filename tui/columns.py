@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from profiler import wording
 from profiler.rows import Row, Status
-from profiler.units import TEXT_PARAMETERS, ShapeColumns, half_width, mib, ms, ratio, tflops
+from profiler.units import TEXT_PARAMETERS, ShapeColumns, margin, mib, ms, ratio, tflops
 from profiler.workload import PASSES, Attention, Pass
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def columns_of(
     for which in (which for which in PASSES if any(which in line.rows for line in lines)):
         of_pass = [line.rows[which] for line in lines]
         times = [_time(row, (row.case, which) in best) for row in of_pass]
-        intervals = [half_width(row.device_ms.half_width) if row.device_ms else "" for row in of_pass]
+        intervals = [margin(row.device_ms.margin) if row.device_ms else "" for row in of_pass]
         columns += [
             Column(f"{SHORT_PASS[which]}\nms", times, rank=0 if which == heads[0].which else 1),
             Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=6),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, cast
 
 from profiler import wording
 from profiler.environment import Device
@@ -19,6 +17,7 @@ from profiler.rows import rows
 from profiler.units import byte_count, count, plain_text, shape_columns
 from profiler.workload import PASS_LABELS
 from tui import tables
+from tui.output import BackgroundOutput, put
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,27 +30,36 @@ _LINES_BESIDE_ROWS = 11
 
 
 class Progress:
-    """Folds the events of a run; shows nothing. The other kinds of progress stand on it."""
+    """Folds the events of a run; shows nothing while it goes on. The other kinds stand on it."""
+
+    reader_left = False
+    """Whether whoever read the output has gone: there is nobody to measure for."""
 
     def __init__(self, plan: Plan) -> None:
         self.recording = Recording()
         self._plan = plan
         self._began_s = time.monotonic()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
+    def begin(self) -> None:
+        """Show what is about to happen."""
 
     def hear(self, event: Event) -> None:
         """Called by the engine with every event, in order."""
         self.recording.add(event)
 
     async def paint(self, stop: Stop) -> None:
-        """Runs beside the engine; may `stop` it where nobody is listening any more."""
+        """Runs beside the engine; may `stop` it where nobody is reading any more."""
+
+    def end(self) -> None:
+        """Show how it ended."""
+
+    def say(self, line: str) -> None:
+        """A line after the end."""
+        if sys.stdout is not None:  # as it is where a program was started without one
+            put(line + "\n")
+
+    def leave(self, *, patient: bool) -> None:
+        """See that all has been written; if not `patient`, only for a moment."""
 
     def status(self) -> str:
         """How far the run is, and how long it may still take, judged by the shapes behind it."""
@@ -72,23 +80,41 @@ class Progress:
         return sum(case.done for case in self.recording.cases.values())
 
 
-class PlainProgress(Progress):
+class _WrittenProgress(Progress):
+    """Progress that is written, in the background."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._output = BackgroundOutput()
+
+    def say(self, line: str) -> None:
+        """Write a line, soon."""
+        self._output.write(line + "\n")
+
+    def leave(self, *, patient: bool) -> None:
+        """Wait for what is still to be written."""
+        self._output.drain(patient=patient)
+
+
+class PlainProgress(_WrittenProgress):
     """One line for each result and failure as it lands."""
 
     def __init__(self, plan: Plan, device: Device) -> None:
         super().__init__(plan)
         self._heading = _heading(plan, device)
         self._shapes = shape_columns(plan.workloads)
-        self._stop: Stop | None = None
         self._told = 0
 
-    def __enter__(self) -> Self:
-        self._say(self._heading)
-        return self
+    def begin(self) -> None:
+        """Print the heading."""
+        self.say(self._heading)
 
     async def paint(self, stop: Stop) -> None:
-        """Only remembers how to stop: lines are written as they are heard."""
-        self._stop = stop
+        """Lines are written as they are heard; here it is noticed when nobody reads them (`| head`)."""
+        while not isinstance(self._output.error, BrokenPipeError):
+            await asyncio.sleep(_REPAINT_S)
+        self.reader_left = True
+        stop("the output was closed")
 
     def hear(self, event: Event) -> None:
         """Print what is worth a line."""
@@ -97,19 +123,19 @@ class PlainProgress(Progress):
             case Result():
                 for row in rows(self.recording.only(event.workload)):
                     if row.case == event.case and row.which == event.which:
-                        self._say(tables.plain_line(row, self._shapes))
+                        self.say(tables.plain_line(row, self._shapes))
             case Failure():
-                self._say(self._failure(event))
+                self.say(self._failure(event))
             case CaseStarted():
                 self._say_status()
             case Log() if event.level != "info":
-                self._say(f"{event.level}: {plain_text(event.message)}")
+                self.say(f"{event.level}: {plain_text(event.message)}")
 
     def _say_status(self) -> None:
         """How far it is, once before each shape but the first."""
         if self.shapes_done > self._told:
             self._told = self.shapes_done
-            self._say(self.status())
+            self.say(self.status())
 
     def _failure(self, event: Failure) -> str:
         """A line for the case, or for the one pass, that failed."""
@@ -120,18 +146,8 @@ class PlainProgress(Progress):
             filter(None, (self._shapes.describe(event.workload), event.implementation, which, word, why))
         )
 
-    def _say(self, line: str) -> None:
-        try:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader has gone (`| head`). Python would complain again on leaving.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if self._stop is not None:
-                self._stop("the output was closed")
 
-
-class LiveProgress(Progress):
+class LiveProgress(_WrittenProgress):
     """A table that fills up: the shapes that fit on the screen while it runs, all of them at the end."""
 
     def __init__(self, plan: Plan, device: Device) -> None:
@@ -140,30 +156,26 @@ class LiveProgress(Progress):
 
         super().__init__(plan)
         self._heading = _heading(plan, device, common=False)
-        self._console = Console(highlight=False)
+        self._console = Console(file=cast("IO[str]", self._output), highlight=False)
         # Painted by this program's own loop: rich's thread would read the recording while it changes.
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
+        """Take the screen's lines below the prompt."""
         self._live.start()
-        self._repaint()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def paint(self, stop: Stop) -> None:
+        """Repaint at a pace that an SSH link follows, and not while it is behind."""
+        while True:
+            if not self._output.is_behind:
+                self._live.update(self._view(), refresh=True)
+            await asyncio.sleep(_REPAINT_S)
+
+    def end(self) -> None:
+        """Leave the whole table where the live one was."""
         self._live.stop()
         if self.recording.cases:
             self._console.print(tables.results_table(self.recording, width=self._console.width))
-
-    async def paint(self, stop: Stop) -> None:
-        """Repaint at a pace that an SSH link follows."""
-        while True:
-            self._repaint()
-            await asyncio.sleep(_REPAINT_S)
-
-    def _repaint(self) -> None:
-        self._live.update(self._view(), refresh=True)
 
     def _view(self) -> RenderableType:
         from rich.console import Group
@@ -190,7 +202,7 @@ class LiveProgress(Progress):
 
 def progress_for(plan: Plan, device: Device, *, quiet: bool) -> Progress:
     """What suits where stdout goes."""
-    if quiet:
+    if quiet or sys.stdout is None:
         return Progress(plan)
     return LiveProgress(plan, device) if sys.stdout.isatty() else PlainProgress(plan, device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -33,12 +34,23 @@ async def _run(engine: Engine, progress: Progress) -> tuple[Finished, int]:
         try:
             finished = await engine.run()
         finally:
-            painting.cancel()
-    if finished.ending == "failed":
+            await _end(painting)
+    if progress.reader_left:
+        status = 128 + signal.SIGPIPE  # as a shell reports it
+    elif finished.ending != "completed" and not status:
         status = 1
-    if finished.ending == "interrupted" and not status:  # a closed pipe, as a shell reports it
-        status = 128 + signal.SIGPIPE
     return finished, status
+
+
+async def _end(painting: asyncio.Task[None]) -> None:
+    """End the display. If it had failed, that is said, and was no reason to stop measuring."""
+    painting.cancel()
+    try:
+        await painting
+    except asyncio.CancelledError:
+        pass
+    except Exception as error:
+        sys.stderr.write(f"the display failed: {type(error).__name__}: {error}\n")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from profiler import wording
 from profiler.recording import Recording
 from profiler.rows import Row, rows
-from profiler.units import ShapeColumns, describe_shape, half_width, mib, ms, ratio, shape_columns, tflops
+from profiler.units import ShapeColumns, describe_shape, margin, mib, ms, ratio, shape_columns, tflops
 from profiler.workload import PASS_LABELS
 from tui.columns import INTERVAL, Column, Line, columns_of, fit, lines_of
 
@@ -76,7 +76,7 @@ def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:
     shape = shapes.describe(row.workload) if shapes else describe_shape(row.workload)
     parts = [shape, wording.name_with_backend(row), PASS_LABELS[row.which]]
     if row.device_ms:
-        parts.append(f"{ms(row.device_ms.median)} ms {half_width(row.device_ms.half_width)}")
+        parts.append(f"{ms(row.device_ms.median)} ms {margin(row.device_ms.margin)}".rstrip())
     if row.tflops is not None:
         parts.append(f"{tflops(row.tflops)} TFLOP/s")
     if row.memory:
@@ -113,7 +113,7 @@ def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     shown = [column.title.split("\n")[0] or column.title.strip() for column in columns]
     parts = ["* fastest of its shape and pass"] if _has_groups(lines) else []
     if INTERVAL in shown:
-        parts.append(f"{INTERVAL} half the 95 % interval")
+        parts.append(f"{INTERVAL} the wider side of the 95 % interval")
     if lines and len(lines[0].rows) > 1:
         about = [name for name in _OF_HEADLINE if name in shown]
         parts += [f"{', '.join(about)} of {PASS_LABELS[lines[0].headline.which]}"] if about else []

@@ -19,7 +19,7 @@ from profiler.units import (
     ShapeColumns,
     byte_count,
     count,
-    half_width,
+    margin,
     mib,
     ms,
     plain_text,
@@ -211,11 +211,11 @@ def _columns(of_pass: list[Row], shapes: ShapeColumns, best: set[tuple[int, Pass
 
 
 def _time(row: Row, is_fastest: bool) -> str:
-    """The median with half its interval's width; the word for why not, if there is none."""
+    """The median with its interval's wider side; the word for why not, if there is none."""
     if row.device_ms is None:
         return status_word(row)
     median = ms(row.device_ms.median)
-    return f"{f'**{median}**' if is_fastest else median} {half_width(row.device_ms.half_width)}"
+    return f"{f'**{median}**' if is_fastest else median} {margin(row.device_ms.margin)}".rstrip()
 
 
 def _saved(row: Row) -> str | None:
@@ -252,7 +252,7 @@ def _explanations(all_rows: list[Row]) -> str | None:
         return None
     used = {mark for row in all_rows for mark in marks(row)}
     lines = [
-        "time: median device time of one call, with half the width of its 95 % interval; bold is the fastest",
+        "time: median device time of one call, with the wider side of its 95 % interval; bold is the fastest",
     ]
     if any(row.wall_ms for row in all_rows):
         lines.append("wall: median host time of one call with synchronisation, what an eager caller pays")

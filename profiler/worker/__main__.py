@@ -6,13 +6,15 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import msgspec
 
 from profiler.protocol import MeasureShape, NotReady, WorkerMessage
 
+EXIT_FAILED = 1
 EXIT_NOT_READY = 3
 EXIT_DEVICE_LOST = 4
 
@@ -41,6 +43,17 @@ def main() -> int:
             return EXIT_DEVICE_LOST
 
 
+def run_and_exit() -> NoReturn:
+    """Serve, and leave without the interpreter's own shutdown: it would stumble over the thread on stdin."""
+    try:
+        status = main()
+    except BaseException:
+        traceback.print_exc()
+        status = EXIT_FAILED
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def _take_stdout() -> Callable[[WorkerMessage], None]:
     """Keep the real stdout for messages; what libraries print goes to stderr, the log."""
     channel = os.dup(sys.stdout.fileno())
@@ -61,8 +74,12 @@ def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[MeasureShape]:
     decode = msgspec.json.Decoder(MeasureShape).decode
 
     def read() -> None:
-        for line in stdin:
-            requests.put(decode(line))
+        try:
+            for line in stdin:
+                requests.put(decode(line))
+        except Exception:
+            traceback.print_exc()
+            os._exit(EXIT_FAILED)
         os._exit(0)
 
     threading.Thread(target=read, name="requests", daemon=True).start()
@@ -70,6 +87,4 @@ def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[MeasureShape]:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    os._exit(status)  # an ordinary exit would wait for the thread that reads stdin
+    run_and_exit()

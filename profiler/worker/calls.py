@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -16,36 +15,32 @@ from profiler.workload import Pass
 
 @dataclass
 class Calls:
-    """One implementation on one set of inputs, with a timer for each pass."""
+    """One implementation on a device, with a timer for each pass."""
 
     attend: Attend
-    inputs: Callable[[], Tensors]
     device: Device
     timers: dict[Pass, CallTimer] = field(default_factory=dict)
 
-    def forward(self) -> torch.Tensor:
+    def forward(self, inputs: Tensors) -> torch.Tensor:
         """As in training: the graph is kept with the output."""
-        tensors = self.inputs()
-        return self.attend(tensors.q, tensors.k, tensors.v)
+        return self.attend(inputs.q, inputs.k, inputs.v)
 
-    def backward(self, out: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def backward(self, inputs: Tensors, out: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """dq, dk, dv by autograd.grad: nothing is accumulated, and the graph stays for the next time."""
-        tensors = self.inputs()
-        return torch.autograd.grad(
-            out, (tensors.q, tensors.k, tensors.v), tensors.grad_out, retain_graph=True
-        )
+        wanted = (inputs.q, inputs.k, inputs.v)
+        return torch.autograd.grad(out, wanted, inputs.grad_out, retain_graph=True)
 
-    def forward_backward(self) -> tuple[torch.Tensor, ...]:
-        tensors = self.inputs()
-        out = self.attend(tensors.q, tensors.k, tensors.v)
-        return torch.autograd.grad(out, (tensors.q, tensors.k, tensors.v), tensors.grad_out)
+    def forward_backward(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:
+        """Both in a row; the graph is gone afterwards."""
+        out = self.attend(inputs.q, inputs.k, inputs.v)
+        return torch.autograd.grad(out, (inputs.q, inputs.k, inputs.v), inputs.grad_out)
 
-    def time(self, which: Pass, *, wall: bool) -> Timing:
+    def time(self, which: Pass, inputs: Tensors, *, wall: bool) -> Timing:
         """One sample of a pass. Backward's forward is run before its clock starts."""
         timer = self.timers.get(which) or self.timers.setdefault(which, self.device.timer())
         if which == "fwd":
-            return timer.sample(self.forward, wall=wall)
+            return timer.sample(lambda: self.forward(inputs), wall=wall)
         if which == "fwd_bwd":
-            return timer.sample(self.forward_backward, wall=wall)
-        out = self.forward()
-        return timer.sample(lambda: self.backward(out), wall=wall)
+            return timer.sample(lambda: self.forward_backward(inputs), wall=wall)
+        out = self.forward(inputs)
+        return timer.sample(lambda: self.backward(inputs, out), wall=wall)

@@ -10,7 +10,7 @@ import gc
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
@@ -19,13 +19,14 @@ from impls.contract import Implementation
 from profiler.events import Accuracy, Memory
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
-from profiler.worker.devices import Device, Tracked
+from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain
-from profiler.worker.inputs import Tensors, make_inputs
+from profiler.worker.inputs import make_inputs
 from profiler.workload import Attention, Pass
 
 T = TypeVar("T")
 
+_USABLE = 0.95  # what is free is not all in one piece: better a batch too few than one too many
 # A trial at batch 1 tells what would fit, unless it would itself take seconds.
 _MOST_TRIAL_FLOP = {"cuda": 1e13, "cpu": 1e10}
 
@@ -38,11 +39,12 @@ class WrongOutput(TypeError):
 class Checked:
     """What the first calls told. `lost` are passes that cannot be measured, and why."""
 
-    first_call_ms: dict[Pass, float]
-    memory: dict[Pass, Memory]
-    lost: dict[Pass, Explanation]
+    first_call_ms: dict[Pass, float] = field(default_factory=dict)
+    memory: dict[Pass, Memory] = field(default_factory=dict)
+    lost: dict[Pass, Explanation] = field(default_factory=dict)
     backend: str | None = None
     accuracy: Accuracy | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class CannotRun(Exception):
@@ -67,68 +69,94 @@ def check(
         CannotRun: nothing is left to measure.
     """
     device.release()
+    checked, grads = Checked(), None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")  # SDPA's backends give their reasons for refusing as warnings
         try:
-            calls, inputs = _set_up(implementation, workload, device, seed)
-            checked, out = _check_forward(calls, inputs, device, implementation)
+            first = _FirstCalls(implementation, workload, device, seed)
+            out = first.forward(checked)
         except Exception as error:
             raise CannotRun(explain(error, caught)) from None
-        grads = None
         if passes != ("fwd",):
             try:
-                grads = _check_backward(calls, inputs, device, out, checked)
+                grads = first.backward(out, checked)
             except Exception as error:
-                explanation = explain(error, caught)
-                checked.lost = {which: explanation for which in passes if which != "fwd"}
-                if "fwd" not in passes:
-                    raise CannotRun(explanation) from None
+                checked.lost = dict.fromkeys(_with_backward(passes), explain(error, caught))
+        out = out.detach()  # its graph has done its service, and what follows needs the memory
+        if "fwd_bwd" in passes and not checked.lost:
+            try:
+                first.forward_backward(checked)
+            except Exception as error:
+                checked.lost["fwd_bwd"] = explain(error, caught)
+    if set(checked.lost) == set(passes):
+        raise CannotRun(next(iter(checked.lost.values())))
     if reference is not None:
-        checked.accuracy = reference.judge(out.detach(), grads, implementation.layout)
+        try:
+            checked.accuracy = reference.judge(out, grads, implementation.layout)
+        except Exception as error:
+            checked.notes.append(f"accuracy was not checked: {explain(error).message}")
     return checked
 
 
-def _set_up(
-    implementation: Implementation, workload: Attention, device: Device, seed: int
-) -> tuple[Calls, Tensors]:
-    attend = implementation.prepare(workload, device.name)
-    inputs = make_inputs(workload, implementation.layout, device.name, seed)
-    return Calls(attend, lambda: inputs, device), inputs
+def _with_backward(passes: tuple[Pass, ...]) -> list[Pass]:
+    return [which for which in passes if which != "fwd"]
 
 
-def _check_forward(
-    calls: Calls, inputs: Tensors, device: Device, implementation: Implementation
-) -> tuple[Checked, torch.Tensor]:
-    out, first_ms = _timed(calls.forward, device)
-    if not isinstance(out, torch.Tensor):
-        raise WrongOutput(f"returned {type(out).__name__}, not a tensor")
-    if out.shape != inputs.q.shape or out.dtype != inputs.q.dtype:
-        raise WrongOutput(
-            f"returned {tuple(out.shape)} {out.dtype}; q is {tuple(inputs.q.shape)} {inputs.q.dtype}"
+class _FirstCalls:
+    """The calls of one case that are not samples, and what each tells."""
+
+    def __init__(
+        self, implementation: Implementation, workload: Attention, device: Device, seed: int
+    ) -> None:
+        prepared = device.track(lambda: implementation.prepare(workload, device.name))
+        self._implementation = implementation
+        self._device = device
+        self._inputs = make_inputs(workload, implementation.layout, device.name, seed)
+        self._calls = Calls(prepared.result, device)
+        self._prepared_bytes = prepared.held_bytes
+        self._saved_bytes = 0
+
+    def forward(self, checked: Checked) -> torch.Tensor:
+        """The output, with its graph."""
+        inputs, implementation = self._inputs, self._implementation
+        out, checked.first_call_ms["fwd"] = _timed(lambda: self._calls.forward(inputs), self._device)
+        if not isinstance(out, torch.Tensor):
+            raise WrongOutput(f"returned {type(out).__name__}, not a tensor")
+        if out.shape != inputs.q.shape or out.dtype != inputs.q.dtype:
+            raise WrongOutput(
+                f"returned {tuple(out.shape)} {out.dtype}; q is {tuple(inputs.q.shape)} {inputs.q.dtype}"
+            )
+        del out  # or the next calls' peaks would stand on this one's graph
+        if implementation.backend_of:
+            checked.backend = implementation.backend_of(_operators(lambda: self._calls.forward(inputs)))
+        tracked = self._device.track(lambda: self._calls.forward(inputs))
+        self._saved_bytes = tracked.held_bytes
+        checked.memory["fwd"] = self._memory(tracked.peak_bytes)
+        return tracked.result
+
+    def backward(self, out: torch.Tensor, checked: Checked) -> tuple[torch.Tensor, ...]:
+        """The gradients of q, k and v."""
+        grads, checked.first_call_ms["bwd"] = _timed(
+            lambda: self._calls.backward(self._inputs, out), self._device
         )
-    del out  # or the second call's peak would stand on the first's graph
-    tracked = device.track(calls.forward)
-    memory = _memory(tracked, inputs, device, above_bytes=0)
-    backend = implementation.backend_of(_operators(calls.forward)) if implementation.backend_of else None
-    return Checked({"fwd": first_ms}, {"fwd": memory}, {}, backend), tracked.result
+        del grads
+        tracked = self._device.track(lambda: self._calls.backward(self._inputs, out))
+        checked.memory["bwd"] = self._memory(self._saved_bytes + tracked.peak_bytes)
+        return tracked.result
 
+    def forward_backward(self, checked: Checked) -> None:
+        """Both passes in one call, for its peak."""
+        tracked = self._device.track(lambda: self._calls.forward_backward(self._inputs))
+        checked.memory["fwd_bwd"] = self._memory(tracked.peak_bytes)
 
-def _check_backward(
-    calls: Calls, inputs: Tensors, device: Device, out: torch.Tensor, checked: Checked
-) -> tuple[torch.Tensor, ...]:
-    saved = checked.memory["fwd"].saved_bytes or 0
-    grads, first_ms = _timed(lambda: calls.backward(out), device)
-    del grads
-    tracked = device.track(lambda: calls.backward(out))
-    backward = _memory(tracked, inputs, device, above_bytes=saved)
-    forward = checked.memory["fwd"]
-    checked.first_call_ms["bwd"] = first_ms
-    checked.memory |= {
-        "bwd": backward,
-        # Both in a row: whichever of the two peaks is higher.
-        "fwd_bwd": max(forward, backward, key=lambda memory: memory.working_bytes),
-    }
-    return tracked.result
+    def _memory(self, peak_bytes: int) -> Memory:
+        working = self._prepared_bytes + peak_bytes
+        return Memory(
+            working_bytes=working,
+            absolute_bytes=self._inputs.nbytes + working,
+            saved_bytes=self._saved_bytes,
+            reserved_bytes=self._device.reserved_bytes(),
+        )
 
 
 def _timed(call: Callable[[], T], device: Device) -> tuple[T, float]:
@@ -137,17 +165,6 @@ def _timed(call: Callable[[], T], device: Device) -> tuple[T, float]:
     result = call()
     device.synchronize()
     return result, (time.perf_counter_ns() - began_ns) / 1e6
-
-
-def _memory(tracked: Tracked[T], inputs: Tensors, device: Device, *, above_bytes: int) -> Memory:
-    """`above_bytes` were held above the inputs when the tracked call began: the graph, in backward."""
-    working = above_bytes + tracked.peak_bytes
-    return Memory(
-        working_bytes=working,
-        absolute_bytes=inputs.nbytes + working,
-        saved_bytes=above_bytes or tracked.held_bytes,
-        reserved_bytes=device.reserved_bytes(),
-    )
 
 
 def _operators(call: Callable[[], object]) -> set[str]:
@@ -164,7 +181,7 @@ def largest_batch(
 ) -> int | None:
     """After running out of memory: the largest batch expected to fit, from a trial at batch 1.
 
-    0 if not even one fits; None where the batch is 1 already or the trial would take long.
+    0 if not even one fits; None where the batch is 1 already, or the trial would take long or fails.
     """
     one = workload.with_batch(1)
     if workload.batch == 1 or one.flop("fwd_bwd") > _MOST_TRIAL_FLOP[device.name.partition(":")[0]]:
@@ -173,11 +190,12 @@ def largest_batch(
     available = device.available_bytes()
     try:
         trial = check(implementation, one, passes, device, 0, None)
-    except CannotRun:
-        return 0
+    except CannotRun as refusal:
+        return 0 if refusal.explanation.kind == "oom" else None
     finally:
         gc.collect()
     largest = max(trial.memory.values(), key=lambda memory: memory.absolute_bytes)
     # What the allocator held beyond what was alive (workspaces, splinters) does not grow with the batch.
     beyond = max((largest.reserved_bytes or 0) - largest.absolute_bytes, 0)
-    return min(workload.batch - 1, max(available - beyond, 0) // largest.absolute_bytes)
+    usable = max(int(_USABLE * available) - beyond, 0)
+    return min(workload.batch - 1, usable // largest.absolute_bytes)

@@ -76,5 +76,6 @@ def _refusals(caught: Iterable[warnings.WarningMessage]) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split("\n\n", maxsplit=1)[0].split())
+    # CUDA's advice comes after an empty line, torch's C++ frames after "Exception raised from".
+    line = " ".join(text.split("\n\n", maxsplit=1)[0].partition("Exception raised from")[0].split())
     return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 3] + "..."

@@ -11,6 +11,7 @@ from profiler.worker.timer import Call, Timing
 
 _FIRST_HOLD_US = 100.0
 _LONGEST_HOLD_US = 30_000.0
+_HOPELESS_HOLD_US = 1_000.0
 # The spin kernel lasts this many times what queueing usually takes, and twice that at each further attempt.
 _HOLD_FACTOR = 2.0
 _SMOOTHING = 0.2
@@ -29,7 +30,8 @@ class LaunchBench:
         self._flush = torch.empty(
             max(2 * l2_bytes, _LEAST_FLUSH_BYTES) // 4, dtype=torch.int32, device=device
         )
-        self._cycles_per_us = self._measure_spin_rate()
+        self._cycles_per_us = 0.0
+        self.calibrate_spin()
         self.event_pair_ms = self._measure_event_pair()
 
     def hold(self, microseconds: float) -> None:
@@ -45,15 +47,15 @@ class LaunchBench:
         """
         self._flush.zero_()
 
-    def _measure_spin_rate(self) -> float:
+    def calibrate_spin(self) -> None:
+        """Learn how many cycles the spin kernel runs through in a microsecond, at the clock of now."""
         start, end = _event(), _event()
         torch.cuda._sleep(_CALIBRATION_CYCLES)
         start.record()
         torch.cuda._sleep(_CALIBRATION_CYCLES)
         end.record()
         end.synchronize()
-        elapsed_ms: float = start.elapsed_time(end)
-        return _CALIBRATION_CYCLES / (elapsed_ms * 1000)
+        self._cycles_per_us = _CALIBRATION_CYCLES / (start.elapsed_time(end) * 1000)
 
     def _measure_event_pair(self) -> float:
         costs: list[float] = []
@@ -85,11 +87,11 @@ class HiddenLaunchTimer:
 
     def sample(self, call: Call, *, wall: bool) -> Timing:
         """One call by the GPU's clock, and if `wall` another by the host's."""
-        # A call that waits for the GPU itself can never be hidden: once that is known, one attempt will do.
-        attempts = _ATTEMPTS if self._hides else 1
+        # A call that waits for the GPU itself cannot be hidden: once that is known, one short attempt does.
+        attempts, longest_us = (_ATTEMPTS, _LONGEST_HOLD_US) if self._hides else (1, _HOPELESS_HOLD_US)
         for attempt in range(attempts):
-            hold_us = min(self.queueing_us * _HOLD_FACTOR * 2**attempt, _LONGEST_HOLD_US)
-            device_ms, hidden = self._attempt(call, hold_us if self._hides else 0.0)
+            hold_us = min(self.queueing_us * _HOLD_FACTOR * 2**attempt, longest_us)
+            device_ms, hidden = self._attempt(call, hold_us)
             if hidden:
                 break
         self._hides = hidden
@@ -107,13 +109,15 @@ class HiddenLaunchTimer:
         hidden = not self._released.query()
         queueing_us = (time.perf_counter_ns() - began_ns) / 1000
         self._end.synchronize()
+        if not hidden and queueing_us < hold_us:
+            bench.calibrate_spin()  # it ended before its time: the clock is not what it was
         # A hiccup of the host must not lengthen every hold to come: the GPU idles meanwhile.
         self.queueing_us += _SMOOTHING * (queueing_us - self.queueing_us)
         return max(self._start.elapsed_time(self._end) - bench.event_pair_ms, 0.0), hidden
 
     def _wall_ms(self, call: Call, device_ms: float) -> float:
         if device_ms < _WARM_HOST_MS:
-            call()  # having waited for the GPU, the host is slow for one call, as in a loop it never is
+            call()  # having waited long for the GPU, the host is slow for one call, as in a loop it never is
         self._bench.flush_l2()
         torch.cuda.synchronize()
         began_ns = time.perf_counter_ns()

@@ -81,7 +81,7 @@ def attention_by_definition(
     group = workload.heads // workload.kv_heads
     rows = max(1, min(workload.seq_q, _BLOCK_SCORES // (group * workload.seq_k)))
     at_once = max(1, _BLOCK_SCORES // (group * rows * workload.seq_k))
-    seen = visible(workload, str(inputs.q.device)) if workload.causal or workload.window is not None else None
+    masked = workload if workload.causal or workload.window is not None else None
     for first in range(0, len(pairs), at_once):
         part = slice(first, min(first + at_once, len(pairs)))
         chosen = pairs[part]
@@ -89,7 +89,7 @@ def attention_by_definition(
             take(tensor, chosen, workload.kv_heads).to(dtype)
             for tensor in (inputs.q, inputs.k, inputs.v, inputs.grad_out)
         )
-        yield part, _by_blocks(q, k[:, 0], v[:, 0], grad_out if backward else None, seen, rows)
+        yield part, _by_blocks(q, k[:, 0], v[:, 0], grad_out if backward else None, masked, rows)
 
 
 def _by_blocks(
@@ -97,7 +97,7 @@ def _by_blocks(
     k: torch.Tensor,
     v: torch.Tensor,
     grad_out: torch.Tensor | None,
-    seen: torch.Tensor | None,
+    masked: Attention | None,
     rows: int,
 ) -> Four:
     """q (n, g, sq, d), k and v (n, sk, d). Gradients of k and v add up over blocks in float32 or better."""
@@ -109,8 +109,8 @@ def _by_blocks(
     for first in range(0, q.shape[2], rows):
         block = slice(first, first + rows)
         scores = q[:, :, block] @ keys.mT * scale
-        if seen is not None:
-            scores = scores.masked_fill(~seen[block], float("-inf"))
+        if masked is not None:
+            scores = scores.masked_fill(~visible(masked, str(q.device), block), float("-inf"))
         # A query that sees no key has a row of NaN; its output is defined as zero.
         weights = scores.softmax(dim=-1).nan_to_num(nan=0.0)
         out[:, :, block] = weights @ values

@@ -27,6 +27,9 @@ from profiler.worker.rounds import Series, run_rounds
 from profiler.worker.timer import Timing
 from profiler.workload import Pass
 
+# A sample whose launch showed is slower than the others; so few of them cannot move the median.
+_HIDDEN_SHARE = 0.95
+
 Send = Callable[[WorkerMessage], None]
 Find = Callable[[str], Implementation]
 
@@ -104,9 +107,11 @@ def _check_case(
     except CannotRun as error:
         explanation = error.explanation
     else:
+        for lost in checked.lost.values():
+            _raise_if_lost(device, lost, lambda explanation: send(_failure(case, explanation)))
         for which, lost in checked.lost.items():
             send(_failure(case, lost, which=which, fits=_fits(lost, case, implementation, request, device)))
-        notes = []
+        notes = checked.notes
         if implementation.padded_head_dim:
             padded = implementation.padded_head_dim(workload.head_dim)
             if padded != workload.head_dim:
@@ -181,7 +186,7 @@ def _result(subject: _Subject, which: Pass, series: Series, request: MeasureShap
         tflops=request.workload.flop(which) / device_ms.median / 1e9 if device_ms.median else 0.0,
         memory=subject.checked.memory.get(which),
         converged=asked.repeats is not None or stopping.is_within(series.device_ms, asked.precision),
-        launch_hidden=2 * series.hidden > len(series.device_ms),
+        launch_hidden=series.hidden >= _HIDDEN_SHARE * len(series.device_ms),
     )
 
 
@@ -226,8 +231,7 @@ class _Subject:
         self._passes = passes
         self._shared = shared
         self._device = device
-        attend = implementation.prepare(case.workload, device.name)
-        self._calls = Calls(attend, lambda: shared.get(implementation.layout), device)
+        self._calls: Calls | None = None
 
     def visit(self, *, wall: bool) -> dict[Pass, Timing]:
         """One sample of each pass; it fitted alone, so if memory runs out others' inputs give way."""
@@ -241,7 +245,12 @@ class _Subject:
         return self._sample(wall)
 
     def _sample(self, wall: bool) -> dict[Pass, Timing]:
-        return {which: self._calls.time(which, wall=wall) for which in self._passes}
+        # Whatever must be made is made here, before any clock starts.
+        inputs = self._shared.get(self.implementation.layout)
+        if self._calls is None:
+            attend = self.implementation.prepare(self.described.workload, self._device.name)
+            self._calls = Calls(attend, self._device)
+        return {which: self._calls.time(which, inputs, wall=wall) for which in self._passes}
 
 
 class _Reporter:

@@ -133,6 +133,21 @@ def test_the_mask_and_the_count_of_visible_keys_agree(
 
 
 @pytest.mark.parametrize(
+    "queries", [slice(0, 1), slice(2, 5), slice(4, 100), slice(3, 3), slice(None)], ids=str
+)
+@pytest.mark.parametrize("seq_k", [3, 6, 11])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("window", [None, 0, 2, 2**31 - 1])
+def test_the_mask_of_some_queries_is_their_rows_of_the_whole(
+    queries: slice, seq_k: int, causal: bool, window: int | None
+) -> None:
+    workload = attention(seq=seq_k, seq_q=6, causal=causal, window=window)
+    part = masks.visible(workload, "cpu", queries)
+    assert part.dtype == torch.bool
+    assert torch.equal(part, masks.visible(workload, "cpu")[queries])
+
+
+@pytest.mark.parametrize(
     ("operators", "backend"),
     [
         ({"aten::_scaled_dot_product_flash_attention_for_cpu", "aten::mul"}, "flash"),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from profiler.engine import Engine
-from profiler.events import CaseChecked, CaseStarted, Event, Failure, Finished, Planned, Samples
+from profiler.events import CaseChecked, CaseStarted, Event, Failure, Finished, Planned, Result, Samples
 from profiler.plan import Plan, Stopping
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.session_reader import read_session
 from tests import faulty
+from tests.fake_worker import GARBAGE, LONGEST_BYTES
 from tests.shapes import attention
-from tests.workers import run_engine
+from tests.workers import FAKE_WORKER, STUMBLING_WORKER, run_engine
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +49,13 @@ def recorded(path: Path) -> Recording:
     session = read_session(path)
     assert not session.problems
     return Recording.of(session.events)
+
+
+def last_of(path: Path) -> Finished:
+    session = read_session(path)
+    assert not session.problems
+    assert isinstance(session.events[-1], Finished)
+    return session.events[-1]
 
 
 def statuses(recording: Recording) -> dict[tuple[int, str], set[str]]:
@@ -197,17 +206,109 @@ def test_a_device_that_cannot_be_opened_ends_the_session_as_failed(
     assert any(isinstance(event, Planned) for event in read_session(path).events)
 
 
+# A worker that does not keep to the protocol.
+
+
+@pytest.mark.parametrize("nonsense", GARBAGE)
+def test_a_worker_that_talks_nonsense_costs_its_case_alone(
+    nonsense: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.worker_process._LONGEST_LINE_BYTES", LONGEST_BYTES)
+    path, finished = run_engine(
+        plan("pytorch", "sdpa", "sdpa-math"), tmp_path, worker_command=(*FAKE_WORKER, "garbles", nonsense)
+    )
+    recording = recorded(path)
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 6, 1)
+    assert statuses(recording) == {
+        (32, "pytorch"): {"ok"},
+        (32, "sdpa"): {"crashed"},
+        (32, "sdpa-math"): {"ok"},
+    }
+    assert failure_of(recording, "sdpa").message == (
+        "the worker sent something that is no message, and was ended"
+    )
+    assert not children_of(os.getpid())
+
+
+def test_a_worker_that_talks_nonsense_from_the_start_ends_the_session_as_failed(tmp_path: Path) -> None:
+    path, finished = run_engine(plan("sdpa"), tmp_path, worker_command=(*FAKE_WORKER, "babbles", "words"))
+    assert (finished.ending, finished.results) == ("failed", 0)
+    assert finished.reason == "the worker sent something that is no message, and was ended"
+    assert last_of(path).ending == finished.ending
+    assert not children_of(os.getpid())
+
+
+def stop_now(engine: Engine) -> None:
+    engine.stop("Ctrl+C")
+
+
+def stop_at_the_loops_next_turn(engine: Engine) -> None:
+    asyncio.get_running_loop().call_soon(stop_now, engine)
+
+
+def stop_while_the_worker_is_leaving(engine: Engine) -> None:
+    asyncio.get_running_loop().call_later(0.1, stop_now, engine)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [stop_now, stop_at_the_loops_next_turn, stop_while_the_worker_is_leaving],
+    ids=lambda f: f.__name__,
+)
+def test_a_stop_in_the_last_moment_ends_by_force_a_worker_that_will_not_leave(
+    stop: Callable[[Engine], None], tmp_path: Path
+) -> None:
+    results = 0
+
+    def stop_at_the_last_result(engine: Engine, event: Event) -> None:
+        nonlocal results
+        results += isinstance(event, Result)
+        if isinstance(event, Result) and results == 3:
+            stop(engine)
+
+    # Its last result and its "done" come in one piece: the engine hears both before it can be cancelled.
+    path, finished = run_engine(
+        plan("sdpa"), tmp_path, listen=stop_at_the_last_result, worker_command=(*FAKE_WORKER, "stays", "")
+    )
+    assert finished.ending in ("completed", "interrupted")
+    assert finished.results == 3
+    assert last_of(path).ending == finished.ending
+    assert not children_of(os.getpid())
+
+
+def test_a_stop_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    def stop_at_the_very_end(engine: Engine, event: Event) -> None:
+        if isinstance(event, Finished):
+            engine.stop("Ctrl+C")
+
+    path, finished = run_engine(
+        plan("sdpa"), tmp_path, listen=stop_at_the_very_end, worker_command=(*FAKE_WORKER, "stays", "")
+    )
+    assert finished.ending == "completed"
+    assert last_of(path).ending == finished.ending
+    assert not children_of(os.getpid())
+
+
+def test_what_no_one_caught_in_a_worker_is_told_by_the_last_line_of_its_traceback(tmp_path: Path) -> None:
+    path, finished = run_engine(plan("pytorch"), tmp_path, worker_command=STUMBLING_WORKER)
+    failure = failure_of(recorded(path), "pytorch")
+    assert finished.ending == "completed"
+    assert failure.kind == "crashed"
+    assert failure.message == "the worker ended with status 1: ValueError: a bug of attnprof's own"
+
+
 @pytest.mark.gpu
-def test_a_gpu_fault_costs_one_case_and_one_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["faults-the-gpu", "faults-in-backward"])
+def test_a_gpu_fault_costs_one_case_and_one_worker(name: str, tmp_path: Path) -> None:
     import msgspec
 
-    faulted = msgspec.structs.replace(plan("pytorch", "faults-the-gpu", "sdpa-math"), device="cuda:0")
+    faulted = msgspec.structs.replace(plan("pytorch", name, "sdpa-math"), device="cuda:0")
     path, finished = run_engine(faulted, tmp_path)
     recording = recorded(path)
     assert finished.ending == "completed"
     assert {name: found for (_, name), found in statuses(recording).items()} == {
         "pytorch": {"ok"},
-        "faults-the-gpu": {"crashed"},
+        name: {"crashed"},
         "sdpa-math": {"ok"},
     }
-    assert "GPU faulted" in failure_of(recording, "faults-the-gpu").message
+    assert "GPU faulted" in failure_of(recording, name).message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.events import Accuracy, CaseChecked, CaseStarted, Event, Finished, Planned
+from profiler.events import Accuracy, CaseChecked, CaseStarted, Event, Finished, Planned, Samples
 from profiler.recording import Recording
 from profiler.rows import Row, rows
 from profiler.workload import PASSES, Pass
@@ -115,3 +115,66 @@ def test_shapes_are_compared_only_with_themselves() -> None:
         [Planned(plan=two), *checked(first), *measured(first), *checked(second), *measured(second)]
     )
     assert all(row.speedup is None for row in rows(recording))
+
+
+def test_nothing_is_compared_with_a_baseline_that_failed_in_that_pass_whatever_it_had_measured() -> None:
+    got = rows_of(
+        *checked(BASE),
+        *checked(OTHER),
+        *measured(BASE, ["fwd"]),
+        samples(BASE, "bwd"),
+        failed(BASE, "oom", "too big", which="bwd"),
+        *measured(OTHER, speed=2.0),
+    )
+    assert got["flash2", "bwd"].status == "ok"
+    assert got["flash2", "bwd"].speedup is None
+    forward = got["flash2", "fwd"].speedup
+    assert forward is not None
+    assert forward.median == pytest.approx(2.0)
+
+
+def test_nothing_is_compared_with_a_baseline_that_crashed_in_rounds() -> None:
+    got = rows_of(
+        *checked(BASE),
+        *checked(OTHER),
+        samples(BASE, "fwd"),
+        failed(BASE, "crashed", "gone"),
+        *measured(OTHER, speed=2.0),
+    )
+    assert got["flash2", "fwd"].speedup is None
+
+
+@pytest.mark.parametrize("count", [1, 5, 6])
+def test_a_speedup_has_a_margin_from_six_rounds_on(count: int) -> None:
+    got = rows_of(
+        *checked(BASE),
+        *checked(OTHER),
+        samples(BASE, "fwd", count=count),
+        samples(OTHER, "fwd", speed=2.0, count=count),
+    )
+    speedup = got["flash2", "fwd"].speedup
+    assert speedup is not None
+    assert speedup.median == pytest.approx(2.0)
+    assert (speedup.margin is None) == (count < 6)
+
+
+@pytest.mark.parametrize(("later_ms", "wall_ms", "bound"), [(2.0, 1.5, True), (0.5, 1.1, False)])
+def test_launch_bound_compares_wall_time_with_device_time_of_the_same_rounds(
+    later_ms: float, wall_ms: float, bound: bool
+) -> None:
+    """The clock changes after the rounds that have both."""
+    both, later = 5, 50
+    taken = Samples(
+        case=BASE.number,
+        which="fwd",
+        first_round=0,
+        device_ms=[1.0] * both + [later_ms] * later,
+        wall_ms=[wall_ms] * both,
+    )
+    assert rows_of(*checked(BASE), taken)["pytorch", "fwd"].launch_bound is bound
+
+
+def test_wall_times_without_device_times_are_no_launch_bound() -> None:
+    """No worker sends them, but a session's file may hold anything."""
+    odd = Samples(case=BASE.number, which="fwd", first_round=0, device_ms=[], wall_ms=[1.0])
+    assert not rows_of(*checked(BASE), odd)["pytorch", "fwd"].launch_bound

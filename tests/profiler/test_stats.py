@@ -40,7 +40,7 @@ def test_below_six_samples_the_extremes_are_given() -> None:
 
 def test_an_estimate_of_one_sample_is_that_sample() -> None:
     only = estimate([2.5])
-    assert (only.median, only.low, only.high, only.count, only.half_width) == (2.5, 2.5, 2.5, 1, 0.0)
+    assert (only.median, only.low, only.high, only.count, only.margin) == (2.5, 2.5, 2.5, 1, None)
 
 
 def test_the_median_is_no_mean_and_ignores_an_outlier() -> None:

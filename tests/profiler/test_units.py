@@ -32,8 +32,8 @@ def test_ms_down_to_a_tenth_of_a_microsecond(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(0.004, "±0.4%"), (0.0999, "±10%"), (0.0994, "±9.9%"), (0.25, "±25%"), (0, "±0.0%")]
 )
-def test_half_width_in_percent(value: float, text: str) -> None:
-    assert units.half_width(value) == text
+def test_margin_in_percent(value: float, text: str) -> None:
+    assert units.margin(value) == text
 
 
 @pytest.mark.parametrize(

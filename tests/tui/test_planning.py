@@ -274,3 +274,41 @@ def test_a_dtype_that_the_gpu_lacks_is_refused_with_those_it_has() -> None:
 def test_a_gpu_whose_capability_is_unknown_is_given_the_benefit_of_the_doubt() -> None:
     unknown = replace(H100, info=DeviceInfo("cuda", "GPU", None))
     assert planned(unknown, dtype="bf16").workloads[0].dtype == "bfloat16"
+
+
+LARGEST = 2**31 - 1
+
+
+@pytest.mark.parametrize("name", ["batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "window"])
+@pytest.mark.parametrize("typed", [str(LARGEST + 1), "2048m", "9" * 30, f"1,{LARGEST + 1}"])
+def test_sizes_beyond_what_kernels_count_in_are_refused_in_one_sentence(name: str, typed: str) -> None:
+    option = f"--{name.replace('_', '-')}"
+    size = typed.rpartition(",")[2]
+    asked: dict[str, Any] = {name: typed}
+    assert refusal(**asked) == f"{option} must be at most {LARGEST}, not {size}"
+
+
+def test_a_range_that_ends_beyond_them_is_refused_before_it_is_made() -> None:
+    assert refusal(seq=f"1..{'9' * 30}") == f"--seq must be at most {LARGEST}, not {'9' * 30}"
+
+
+def test_the_largest_size_can_be_planned() -> None:
+    (shape,) = planned(batch="1", heads="1", head_dim="1", seq=str(LARGEST), window=str(LARGEST)).workloads
+    assert (shape.seq_k, shape.window) == (LARGEST, LARGEST)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**30])
+def test_a_seed_that_torch_does_not_take_is_refused_in_one_sentence(seed: int) -> None:
+    assert refusal(seed=seed) == f"--seed must be a whole number from 0 to 2^63 - 1, not {seed}"
+
+
+@pytest.mark.parametrize("seed", [0, 2**63 - 1])
+def test_every_seed_that_can_be_planned_makes_inputs(seed: int) -> None:
+    from profiler.worker.inputs import make_inputs
+    from profiler.worker.reference import sample_pairs
+
+    plan = planned(seed=seed, batch="1", seq="4", heads="1", head_dim="4")
+    assert plan.seed == seed
+    (shape,) = plan.workloads
+    assert make_inputs(shape, "bhsd", "cpu", plan.seed).q.shape == (1, 1, 4, 4)
+    assert sample_pairs(shape, "cpu", plan.seed)

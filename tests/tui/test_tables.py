@@ -135,7 +135,7 @@ def test_a_live_case_shows_dots_then_its_median_so_far() -> None:
     whole = plan([attention()])
     first, second = cases(whole)
     recording = Recording.of(
-        [Planned(plan=whole), *checked(first), *checked(second), samples(first, "fwd", count=3)]
+        [Planned(plan=whole), *checked(first), *checked(second), samples(first, "fwd", count=7)]
     )
     lines = shown(recording, 80)
     assert line_of(lines, "pytorch").split()[1:4] == ["1.000", "±0.1%", "..."]

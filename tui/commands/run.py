@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.errors import Refusal
+from tui.output import complain, put
 
 if TYPE_CHECKING:
     from profiler.events import Finished
     from profiler.recording import Recording
+    from tui.progress import Progress
 
 _SIZES = "SIZES"
 EXIT_FAILED = 1
+_SIGNALLED = 128
 
 
 def _complete_implementations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -100,6 +103,7 @@ def command(
     from profiler import export, session
     from profiler.engine import Engine
     from profiler.environment import DeviceError, resolve_device
+    from profiler.events import Finished
     from profiler.plan import PlanError
     from tui import running
     from tui.planning import Asked, make_plan
@@ -117,15 +121,16 @@ def command(
 
     progress = progress_for(plan, device, quiet=quiet or output == "-")
     engine = Engine(plan, device, folder=folder, command=_typed(), listen=progress.hear)
+    progress.begin()
     try:
-        with progress:
-            finished, status = running.run(engine, progress)
+        finished, status = running.run(engine, progress)
     except session.SessionError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(EXIT_FAILED)
-    if output and format_:
-        _write(output, export.export(progress.recording, format_))
-    _report(finished, engine.path, output, quiet=quiet)
+        finished, status = Finished(ending="failed", reason=str(error)), EXIT_FAILED
+    progress.end()
+    if output and format_ and not _write(output, export.export(progress.recording, format_)):
+        output, status = None, status or EXIT_FAILED
+    _report(finished, engine.path, output, progress, quiet=quiet)
+    progress.leave(patient=status < _SIGNALLED)
     sys.exit(status or _verdict(progress.recording))
 
 
@@ -148,30 +153,34 @@ def _check_output(output: str | None, format_name: str | None) -> None:
             raise ValueError(f"--output {output} cannot be written: its folder does not exist")
 
 
-def _write(output: str, text: str) -> None:
+def _write(output: str, text: str) -> bool:
+    """Whether it could be written; if not, why not is said."""
     if output == "-":
-        click.echo(text, nl=not text.endswith("\n"))
-        return
+        written = put(text)
+        if not written:
+            complain("Error: the export could not be written to stdout; the session is saved")
+        return written
     try:
         Path(output).write_text(text, encoding="utf-8")
     except OSError as error:
-        click.echo(f"Error: {output} could not be written: {error.strerror}; the session is saved", err=True)
+        complain(f"Error: {output} could not be written: {error.strerror}; the session is saved")
+        return False
+    return True
 
 
-def _report(finished: Finished, path: Path, output: str | None, *, quiet: bool) -> None:
-    shown = path
-    if path.is_relative_to(Path.cwd()):
-        shown = path.relative_to(Path.cwd())
-    # With the export on stdout, what is said about it must not be mixed in.
-    to_stderr = output == "-"
-    if quiet:
-        click.echo(shown, err=to_stderr)
-        return
+def _report(finished: Finished, path: Path, output: str | None, progress: Progress, *, quiet: bool) -> None:
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if finished.ending != "completed":
-        click.echo(f"{finished.ending}: {finished.reason}", err=True)
-    if output and not to_stderr:
-        click.echo(f"wrote {output}")
-    click.echo(f"saved {shown}", err=to_stderr)
+        complain(f"{finished.ending}: {finished.reason}")
+    if output == "-":  # with the export on stdout, what is said about it must not be mixed in
+        complain(str(shown) if quiet else f"saved {shown}")
+        return
+    if quiet:
+        progress.say(str(shown))
+        return
+    if output:
+        progress.say(f"wrote {output}")
+    progress.say(f"saved {shown}")
 
 
 def _verdict(recording: Recording) -> int:

@@ -14,9 +14,9 @@ import msgspec
 from profiler.events import CaseStarted, Result
 from profiler.plan import Case, Stopping
 from profiler.protocol import MeasureShape, NotReady, Ready, ShapeDone, WorkerMessage
-from profiler.worker.__main__ import EXIT_NOT_READY
+from profiler.worker.__main__ import EXIT_FAILED, EXIT_NOT_READY
 from tests.shapes import attention
-from tests.workers import FAULTY_WORKER
+from tests.workers import FAULTY_WORKER, STUMBLING_WORKER
 
 ROOT = Path(__file__).parents[3]
 # A worker with an implementation that prints, as Python and as C do, between the calls.
@@ -105,3 +105,25 @@ def test_a_device_that_cannot_be_opened_is_said_and_ends_it() -> None:
     assert isinstance(said, NotReady)
     assert said.message
     assert "\n" not in said.message
+
+
+def test_what_no_one_caught_ends_it_with_a_traceback_in_the_log() -> None:
+    with worker(STUMBLING_WORKER) as process:
+        ask(process, "pytorch")
+        hear_until(process, Ready)
+        assert process.wait(timeout=10) == EXIT_FAILED
+        assert process.stderr is not None
+        log = process.stderr.read().decode()
+    assert log.splitlines()[-1] == "ValueError: a bug of attnprof's own"
+    assert log.count("Traceback") == 1
+
+
+def test_a_request_that_is_none_ends_it_with_a_traceback_in_the_log() -> None:
+    with worker((sys.executable, "-m", "profiler.worker")) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"measure, please\n")
+        process.stdin.flush()
+        assert process.wait(timeout=60) == EXIT_FAILED
+        assert process.stderr is not None
+        log = process.stderr.read().decode()
+    assert "DecodeError" in log.splitlines()[-1]

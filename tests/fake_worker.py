@@ -1,0 +1,80 @@
+"""A worker without torch that answers at once, and does not keep to the protocol.
+
+`fake_worker.py HOW GARBAGE DEVICE`: "garbles" says that garbage where it comes to the case of
+"sdpa", "babbles" before it says anything else, "stays" does not leave when stdin closes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+LONGEST_BYTES = 100_000
+"""What the engine is to take for the longest line, so that a longer one is soon said."""
+GARBAGE = {
+    "words": b"Segmentation fault (core dumped)\n",
+    "cut": b'{"type":"visiting","ca\n',
+    "unknown": b'{"type":"confession","case":1}\n',
+    "wrong fields": b'{"type":"visiting","case":"the first"}\n',
+    "no text": b'{"type":"log","level":"info","message":"\xff\xfe"}\n',
+    "deep": b'{"type":"visiting","case":1,"more":' + 50_000 * b"[" + b"\n",
+    "empty": b"\n",
+    "endless": 2 * LONGEST_BYTES * b"x",
+}
+
+
+def main() -> None:
+    import msgspec
+
+    from profiler.events import CaseChecked, CaseStarted, Result, Samples
+    from profiler.protocol import MeasureShape, Ready, ShapeDone, WorkerMessage
+    from profiler.stats import estimate
+
+    how, garbage = sys.argv[1], GARBAGE.get(sys.argv[2], b"")
+
+    def encoded(*messages: WorkerMessage) -> bytes:
+        return b"".join(msgspec.json.encode(message) + b"\n" for message in messages)
+
+    def say(line: bytes) -> None:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+
+    def babble() -> None:
+        say(garbage)
+        time.sleep(3600)  # whoever hears it must not wait for more
+
+    if how == "babbles":
+        babble()
+    say(encoded(Ready(pid=os.getpid(), torch="0", device_name="fake")))
+    for line in sys.stdin.buffer:
+        request = msgspec.json.decode(line, type=MeasureShape)
+        answer: list[WorkerMessage] = []
+        for case in request.cases:
+            answer.append(
+                CaseStarted(case=case.number, workload=case.workload, implementation=case.implementation)
+            )
+            if how == "garbles" and case.implementation == "sdpa":
+                say(encoded(*answer))
+                babble()
+            answer.append(CaseChecked(case=case.number, first_call_ms={}))
+            for which in request.passes:
+                answer.append(Samples(case=case.number, which=which, first_round=0, device_ms=[1.0] * 3))
+                answer.append(
+                    Result(
+                        case=case.number,
+                        workload=case.workload,
+                        implementation=case.implementation,
+                        which=which,
+                        device_ms=estimate([1.0] * 3),
+                        tflops=1.0,
+                        converged=True,
+                    )
+                )
+        say(encoded(*answer, ShapeDone()))
+    if how == "stays":
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
