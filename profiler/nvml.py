@@ -271,14 +271,6 @@ def visible(environ: Mapping[str, str]) -> tuple[int | str, ...] | None:
     return tuple(chosen)
 
 
-def visible_index(environ: Mapping[str, str], ordinal: int = 0) -> int | str | None:
-    """The NVML index or UUID of CUDA's device `ordinal`; None if CUDA is shown no such device."""
-    chosen = visible(environ)
-    if chosen is None:
-        return ordinal
-    return chosen[ordinal] if ordinal < len(chosen) else None
-
-
 def throttle_names(bits: int) -> tuple[str, ...]:
     """The reasons in NVML's bit field by name, lowest bit first; a bit unknown here by its number."""
     return tuple(

@@ -71,14 +71,14 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="lab5-heads",
-            question="the same over the number of heads, the embedding kept",
+            question="plain PyTorch against FlashAttention over the number of heads, the embedding kept",
             workloads=_lab5(heads=(8, 16, 32)),
             implementations=_FLASH_OR_PLAIN,
             baseline="pytorch",
         ),
         Preset(
             name="lab5-emb",
-            question="the same over the embedding, the heads kept",
+            question="plain PyTorch against FlashAttention over the embedding, the heads kept",
             workloads=_lab5(emb_dim=(128, 256, 512)),
             implementations=_FLASH_OR_PLAIN,
             baseline="pytorch",

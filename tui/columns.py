@@ -176,14 +176,6 @@ def _time(row: Row, is_fastest: bool) -> Text:
     return Text("-" if row.status == "partial" else _SHORT_STATUS[row.status], style=style)
 
 
-def _rate(row: Row) -> str | None:
-    return None if row.tflops is None else tflops(row.tflops)
-
-
-def _working(row: Row) -> str | None:
-    return mib(row.memory.working_bytes) if row.memory else None
-
-
 def _saved(row: Row) -> str | None:
     return mib(row.memory.saved_bytes) if row.memory and row.memory.saved_bytes is not None else None
 

@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from profiler.events import Telemetry
-from profiler.nvml import GpuProcess, Nvml, NvmlDevice, NvmlError, throttle_names, visible, visible_index
+from profiler.nvml import GpuProcess, Nvml, NvmlDevice, NvmlError, throttle_names, visible
 from tests.profiler.fake_nvml import H100, NOT_SUPPORTED, OTHER, FakePynvml
 
 
@@ -185,15 +185,6 @@ def test_cuda_visible_devices_is_read_as_cuda_reads_it(
     text: str | None, seen: tuple[int | str, ...] | None
 ) -> None:
     assert visible({} if text is None else {"CUDA_VISIBLE_DEVICES": text}) == seen
-
-
-def test_the_nvml_index_of_cudas_devices() -> None:
-    assert visible_index({}) == 0
-    assert visible_index({}, 3) == 3
-    assert visible_index({"CUDA_VISIBLE_DEVICES": "5,2"}) == 5
-    assert visible_index({"CUDA_VISIBLE_DEVICES": "5,2"}, 1) == 2
-    assert visible_index({"CUDA_VISIBLE_DEVICES": "5,2"}, 2) is None
-    assert visible_index({"CUDA_VISIBLE_DEVICES": ""}) is None
 
 
 def test_visible_devices_end_at_the_first_that_does_not_exist() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tui.errors import Refusal
 from tui.output import complain, put
@@ -22,16 +23,26 @@ EXIT_FAILED = 1
 _SIGNALLED = 128
 
 
-def _complete_implementations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def _complete_implementations(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     import impls
 
-    return [item.name for item in impls.catalog() if item.name.startswith(incomplete)]
+    return [
+        CompletionItem(item.name, help=item.summary)
+        for item in impls.catalog()
+        if item.name.startswith(incomplete)
+    ]
 
 
-def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from profiler.presets import PRESETS
 
-    return [name for name in PRESETS if name.startswith(incomplete)]
+    return [
+        CompletionItem(name, help=preset.question)
+        for name, preset in PRESETS.items()
+        if name.startswith(incomplete)
+    ]
 
 
 @click.command(
