@@ -42,14 +42,13 @@ def prepare_sdpa(workload: Workload, device: str, backend: str | None, *, takes_
 
     square = workload.seq_q == workload.seq_k
     needs_mask = workload.window is not None or (workload.causal and not square)
-    mask: torch.Tensor | None = masks.visible(workload, device) if needs_mask and takes_mask else None
+    mask: torch.Tensor | None = None
+    sighted: torch.Tensor | None = None
+    if needs_mask and takes_mask:
+        mask, sighted = masks.open_blind_rows(workload, masks.visible(workload, device))
     is_causal = workload.causal and mask is None
     grouped = workload.kv_heads != workload.heads
     chosen = SDPBackend.__members__[backend] if backend else None
-    sighted: torch.Tensor | None = None
-    if mask is not None and masks.has_blind_queries(workload):
-        blind = ~mask.any(dim=1, keepdim=True)
-        sighted, mask = ~blind, mask | blind
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         with sdpa_kernel(chosen) if chosen is not None else nullcontext():

@@ -28,6 +28,18 @@ def visible(workload: Workload, device: str, queries: slice = slice(None)) -> to
     return seen
 
 
+def open_blind_rows(workload: Workload, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """`seen` with the rows of queries that see no key left open, and which rows those are not, (seq_q, 1).
+
+    A row of nothing but -inf would make softmax return NaN, so it is computed and its output
+    zeroed. None where every query sees a key.
+    """
+    if not has_blind_queries(workload):
+        return seen, None
+    blind = ~seen.any(dim=1, keepdim=True)
+    return seen | blind, ~blind
+
+
 def has_blind_queries(workload: Workload) -> bool:
     """Whether some query sees no key at all; its output is then defined as zero."""
     first_position = workload.seq_k - workload.seq_q

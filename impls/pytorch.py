@@ -29,12 +29,10 @@ def prepare(workload: Workload, device: str) -> Attend:
     bias, beta = torch.empty(1, 1, dtype=dtype, device=device), 0
     sighted: torch.Tensor | None = None
     if workload.causal or workload.window is not None:
-        seen = masks.visible(workload, device).repeat(heads_per_group, 1)
-        if masks.has_blind_queries(workload):
-            # A row of nothing but -inf would make softmax return NaN: leave it open, zero it afterwards.
-            blind = ~seen.any(dim=1, keepdim=True)
-            sighted = (~blind).to(dtype)
-            seen = seen | blind
+        seen, sighted = masks.open_blind_rows(workload, masks.visible(workload, device))
+        seen = seen.repeat(heads_per_group, 1)
+        if sighted is not None:
+            sighted = sighted.to(dtype).repeat(heads_per_group, 1)
         bias, beta = torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, float("-inf")), 1
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

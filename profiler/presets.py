@@ -50,38 +50,19 @@ _LAB6 = grid.workloads(
     window=(None,),
 )
 
-_FLASH_OR_PLAIN = ("pytorch", "flash2")
+
+def _lab(name: str, question: str, workloads: tuple[Attention, ...]) -> Preset:
+    return Preset(name, question, workloads, implementations=("pytorch", "flash2"), baseline="pytorch")
+
+
+_QUESTION = "plain PyTorch against FlashAttention over "
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset(
-            name="lab6",
-            question="plain PyTorch against FlashAttention over the sequence length, causal or not",
-            workloads=_LAB6,
-            implementations=_FLASH_OR_PLAIN,
-            baseline="pytorch",
-        ),
-        Preset(
-            name="lab5-seq",
-            question="plain PyTorch against FlashAttention over the sequence length at emb dim 256",
-            workloads=_lab5(seq=(256, 512, 1024)),
-            implementations=_FLASH_OR_PLAIN,
-            baseline="pytorch",
-        ),
-        Preset(
-            name="lab5-heads",
-            question="plain PyTorch against FlashAttention over the number of heads, the embedding kept",
-            workloads=_lab5(heads=(8, 16, 32)),
-            implementations=_FLASH_OR_PLAIN,
-            baseline="pytorch",
-        ),
-        Preset(
-            name="lab5-emb",
-            question="plain PyTorch against FlashAttention over the embedding, the heads kept",
-            workloads=_lab5(emb_dim=(128, 256, 512)),
-            implementations=_FLASH_OR_PLAIN,
-            baseline="pytorch",
-        ),
+        _lab("lab6", _QUESTION + "the sequence length, causal or not", _LAB6),
+        _lab("lab5-seq", _QUESTION + "the sequence length at emb dim 256", _lab5(seq=(256, 512, 1024))),
+        _lab("lab5-heads", _QUESTION + "the number of heads, the embedding kept", _lab5(heads=(8, 16, 32))),
+        _lab("lab5-emb", _QUESTION + "the embedding, the heads kept", _lab5(emb_dim=(128, 256, 512))),
     )
 }

@@ -79,7 +79,7 @@ def _row(
                 speedup = paired_ratio(base_samples, record.device_ms)
     tflops = result.tflops if result else None
     if tflops is None and device_ms is not None and device_ms.median > 0:
-        tflops = case.workload.flop(which) / device_ms.median / 1e9
+        tflops = case.workload.tflops(which, device_ms.median)
     return Row(
         case=case.number,
         workload=case.workload,

@@ -88,6 +88,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
         forward = 2 * self.batch * self.heads * self.visible_keys() * (2 * self.head_dim)
         return forward * _FLOP_FACTOR[which]
 
+    def tflops(self, which: Pass, time_ms: float) -> float:
+        """TFLOP/s of a pass that takes `time_ms`; 0 where that is too short for the clock."""
+        return self.flop(which) / time_ms / 1e9 if time_ms > 0 else 0.0
+
     def with_batch(self, batch: int) -> Attention:
         return msgspec.structs.replace(self, batch=batch)
 

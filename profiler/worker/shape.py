@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-import torch
-
 from impls.contract import Implementation, Layout
 from profiler import stopping
 from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
@@ -102,46 +100,40 @@ def _check_case(
     """The case's first calls; its failures are sent, and None returned if nothing is left to measure."""
     workload = case.workload
     send(CaseStarted(case=case.number, workload=workload, implementation=case.implementation))
+    checked: Checked | None = None
+    lost: list[tuple[Pass | None, Explanation]]  # None stands for all passes
     try:
         checked = check(implementation, workload, request.passes, device, request.seed, reference)
+        lost = [*checked.lost.items()]
     except CannotRun as error:
-        explanation = error.explanation
-    else:
-        for lost in checked.lost.values():
-            _raise_if_lost(device, lost, lambda explanation: send(_failure(case, explanation)))
-        for which, lost in checked.lost.items():
-            send(_failure(case, lost, which=which, fits=_fits(lost, case, implementation, request, device)))
-        notes = checked.notes
-        if implementation.padded_head_dim:
-            padded = implementation.padded_head_dim(workload.head_dim)
-            if padded != workload.head_dim:
-                notes.append(f"head dim {workload.head_dim} is computed as {padded}")
-        send(
-            CaseChecked(
-                case=case.number,
-                first_call_ms=checked.first_call_ms,
-                backend=checked.backend,
-                accuracy=checked.accuracy,
-                memory=checked.memory,
-                notes=tuple(notes),
-            )
-        )
-        return checked
-    _raise_if_lost(device, explanation, lambda lost: send(_failure(case, lost)))
-    send(_failure(case, explanation, fits=_fits(explanation, case, implementation, request, device)))
-    return None
+        lost = [(None, error.explanation)]
+    for _, explanation in lost:
+        _raise_if_lost(device, explanation, lambda fault: send(_failure(case, fault)))
+    fits = None
+    if any(explanation.kind == "oom" for _, explanation in lost):
+        fits = largest_batch(implementation, workload, request.passes, device)
+    for which, explanation in lost:
+        send(_failure(case, explanation, which=which, fits=fits if explanation.kind == "oom" else None))
+    if checked is not None:
+        send(_case_checked(case, implementation, checked))
+    return checked
 
 
-def _fits(
-    explanation: Explanation,
-    case: Case,
-    implementation: Implementation,
-    request: MeasureShape,
-    device: Device,
-) -> int | None:
-    if explanation.kind != "oom":
-        return None
-    return largest_batch(implementation, case.workload, request.passes, device)
+def _case_checked(case: Case, implementation: Implementation, checked: Checked) -> CaseChecked:
+    notes = list(checked.notes)
+    if implementation.padded_head_dim:
+        head_dim = case.workload.head_dim
+        padded = implementation.padded_head_dim(head_dim)
+        if padded != head_dim:
+            notes.append(f"head dim {head_dim} is computed as {padded}")
+    return CaseChecked(
+        case=case.number,
+        first_call_ms=checked.first_call_ms,
+        backend=checked.backend,
+        accuracy=checked.accuracy,
+        memory=checked.memory,
+        notes=tuple(notes),
+    )
 
 
 def _raise_if_lost(
@@ -183,7 +175,7 @@ def _result(subject: _Subject, which: Pass, series: Series, request: MeasureShap
         which=which,
         device_ms=device_ms,
         wall_ms=estimate(series.wall_ms) if series.wall_ms else None,
-        tflops=request.workload.flop(which) / device_ms.median / 1e9 if device_ms.median else 0.0,
+        tflops=request.workload.tflops(which, device_ms.median),
         memory=subject.checked.memory.get(which),
         converged=asked.repeats is not None or stopping.is_within(series.device_ms, asked.precision),
         launch_hidden=series.hidden >= _HIDDEN_SHARE * len(series.device_ms),
@@ -237,7 +229,7 @@ class _Subject:
         """One sample of each pass; it fitted alone, so if memory runs out others' inputs give way."""
         try:
             return self._sample(wall)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
             if explain(error).kind != "oom":
                 raise
         self._shared.keep_only(self.implementation.layout)

@@ -196,11 +196,9 @@ def _report(finished: Finished, path: Path, output: str | None, progress: Progre
 
 def _verdict(recording: Recording) -> int:
     """0 if everything that can run here did and is right; running out of memory is an answer too."""
-    failures = [failure for case in recording.cases.values() for failure in case.failures]
-    if any(failure.kind in ("error", "crashed", "timeout") for failure in failures):
+    from profiler.rows import rows
+
+    statuses = {row.status for row in rows(recording)}
+    if statuses & {"error", "crashed", "timeout", "wrong", "nan"}:
         return EXIT_FAILED
-    checks = [case.check for case in recording.cases.values() if case.check]
-    if any(check.accuracy and check.accuracy.verdict != "ok" for check in checks):
-        return EXIT_FAILED
-    measured = any(record.result for case in recording.cases.values() for record in case.passes.values())
-    return 0 if measured or any(failure.kind == "oom" for failure in failures) else EXIT_FAILED
+    return 0 if statuses & {"ok", "oom"} else EXIT_FAILED
