@@ -14,7 +14,7 @@ import msgspec
 from profiler.plan import Plan
 from profiler.workload import Attention, Pass
 
-SCHEMA = (1, 0)
+SCHEMA = (1, 1)
 
 FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
 Verdict = Literal["ok", "wrong", "nan"]
@@ -104,6 +104,8 @@ class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `limits` is twice plain PyTorch's own error in the same dtype plus a rounding allowance;
     over it is "wrong". `ratio` is the worst error over plain PyTorch's, None where that is zero.
+    `queries_checked` is how many queries of a head were compared where not all were; dk and dv,
+    which every query adds to, are then left out.
     """
 
     verdict: Verdict
@@ -113,25 +115,31 @@ class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
     heads_checked: int
     heads_total: int
     ratio: float | None = None
+    queries_checked: int | None = None
 
 
 class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """Bytes of tensors during one call of a pass.
 
     `working` is the peak above the inputs, `saved` what is held between the passes (the output
-    included), `absolute` the peak with the inputs, `reserved` what the allocator held then.
+    included), `absolute` the peak with the inputs, `reserved` what the allocator held then,
+    `process` what NVML says the worker held on the GPU: with CUDA's own and what libraries
+    allocate past torch.
     """
 
     working_bytes: int
     absolute_bytes: int
     saved_bytes: int | None = None
     reserved_bytes: int | None = None
+    process_bytes: int | None = None
 
 
 class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
     """What a case's first calls told: that it runs, what ran, and whether it is right.
 
     `first_call_ms` is the host time of the first forward and backward, compilation included.
+    `writes_inputs` are the inputs (q, k, v, grad_out) that its calls changed. `graph_breaks` counts
+    torch.compile's graph breaks by their reason; None where nothing was compiled.
     """
 
     case: int
@@ -139,6 +147,8 @@ class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
     memory: dict[Pass, Memory] = {}
     backend: str | None = None
     accuracy: Accuracy | None = None
+    writes_inputs: tuple[str, ...] = ()
+    graph_breaks: dict[str, int] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -146,7 +156,9 @@ class Samples(Event, tag="samples", kw_only=True, omit_defaults=True):
     """Times of one call each, one a round, from round `first_round` on without a gap.
 
     `wall_ms` may be shorter than `device_ms`: wall time is sampled in the first rounds only,
-    and on the CPU, where the host's clock measures both, not at all.
+    and on the CPU, where the host's clock measures both, not at all. `sm_mhz` is the SM clock
+    during each sample by the GPU's own counters; empty where they cannot be had, None where a
+    reading failed.
     """
 
     case: int
@@ -154,6 +166,7 @@ class Samples(Event, tag="samples", kw_only=True, omit_defaults=True):
     first_round: int
     device_ms: list[float]
     wall_ms: list[float] = []
+    sm_mhz: list[float | None] = []
 
 
 LEAST_SAMPLES = 6
@@ -177,7 +190,11 @@ class Estimate(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Result(Event, tag="result", kw_only=True, omit_defaults=True):
-    """One pass of one case, measured. On the CPU `device_ms` is the host's clock."""
+    """One pass of one case, measured. On the CPU `device_ms` is the host's clock.
+
+    `sm_mhz` is the SM clock during its samples and `mega_cycles` the median of their times in
+    millions of SM cycles; None where the GPU's counters cannot be had.
+    """
 
     case: int
     workload: Attention
@@ -186,9 +203,78 @@ class Result(Event, tag="result", kw_only=True, omit_defaults=True):
     device_ms: Estimate
     wall_ms: Estimate | None = None
     tflops: float
+    sm_mhz: Estimate | None = None
+    mega_cycles: float | None = None
     memory: Memory | None = None
     converged: bool = True
     launch_hidden: bool = True
+
+
+class Replayed(Event, tag="graph", kw_only=True, omit_defaults=True):
+    """A launch-bound pass as a CUDA graph: device time of each replay, or why it cannot be captured.
+
+    It is taken after the rounds, the launch of the graph itself hidden like any other's.
+    """
+
+    case: int
+    which: Pass = msgspec.field(name="pass")
+    replay_ms: list[float] = []
+    reason: str | None = None
+
+
+class Kernel(msgspec.Struct, kw_only=True, frozen=True):
+    """The GPU kernels (on the CPU: operators) of one name in one call of a pass, and their time together."""
+
+    name: str
+    count: int
+    time_us: float
+
+
+class Kernels(Event, tag="kernels", kw_only=True, omit_defaults=True):
+    """What one call of a pass ran, longest first. `span_us` is from the first start to the last end."""
+
+    case: int
+    which: Pass = msgspec.field(name="pass")
+    kernels: tuple[Kernel, ...]
+    span_us: float
+
+
+class Energy(Event, tag="energy", kw_only=True, omit_defaults=True):
+    """What a pass draws when it is called again and again: mean power over `window_s` times a call's time.
+
+    `call_ms` is the time of one of the repeated calls, from the start of one to that of the next.
+    """
+
+    case: int
+    which: Pass = msgspec.field(name="pass")
+    joules: float
+    power_w: float
+    window_s: float
+    call_ms: float
+    sm_mhz: float | None = None
+
+
+class MatmulRate(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """The rate of a square matmul of `size`, and the SM clock it ran at."""
+
+    tflops: float
+    size: int
+    sm_mhz: float | None = None
+
+
+class CopyRate(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """The rate, reading and writing together, of copying `bytes` within the device's memory."""
+
+    gb_per_s: float
+    bytes: int
+    sm_mhz: float | None = None
+
+
+class Ceilings(Event, tag="ceilings", kw_only=True, omit_defaults=True):
+    """What the device does at best, measured once a session: matmuls by dtype, and copying."""
+
+    matmul: dict[str, MatmulRate]
+    copy: CopyRate | None = None
 
 
 class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
@@ -210,6 +296,7 @@ class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
 class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
     """A reading of the device at 10 Hz; a field is left out where it could not be read.
 
+    `other_processes` counts those that compute on the GPU beside the worker.
     On the CPU `utilization_percent` is the worker's share of all usable cores, 0 to 100,
     `process_bytes` its resident memory and `memory_used_bytes` the whole machine's.
     """
@@ -221,6 +308,7 @@ class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
     utilization_percent: float | None = None
     memory_used_bytes: int | None = None
     process_bytes: int | None = None
+    other_processes: int | None = None
     throttle: tuple[str, ...] = ()
 
 
@@ -248,6 +336,10 @@ SessionEvent = (
     | CaseChecked
     | Samples
     | Result
+    | Replayed
+    | Kernels
+    | Energy
+    | Ceilings
     | Failure
     | Telemetry
     | Log

@@ -19,12 +19,25 @@ class Stopping(msgspec.Struct, frozen=True, kw_only=True):
     """When a shape has been measured enough.
 
     Exactly `repeats` rounds if given; else until the 95 % interval of every median is within
-    +-`precision` (a fraction), or `budget_s` seconds of rounds are spent.
+    +-`precision` (a fraction), or `budget_s` seconds of rounds are spent. Before the rounds each
+    case runs for `warm_up_s` at least, and before each round the device rests for `cooldown_s`.
     """
 
     repeats: int | None = None
     precision: float = 0.01
     budget_s: float = 10.0
+    warm_up_s: float = 0.1
+    cooldown_s: float = 0.0
+
+
+class Takes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken beside times and memory: the first three unless a person is in a hurry."""
+
+    accuracy: bool = True
+    graphs: bool = True
+    ceilings: bool = True
+    energy: bool = False
+    kernels: bool = False
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +56,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     passes: tuple[Pass, ...] = PASSES
     baseline: str | None = None
     stopping: Stopping = Stopping()
+    takes: Takes = Takes()
+    memory_limit_bytes: int | None = None
+    """What the worker may hold on the device, as if it had no more; None for all there is."""
     seed: int = 0
     device: str = "cpu"
     timeout_s: float = 120.0

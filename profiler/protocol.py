@@ -7,8 +7,19 @@ from __future__ import annotations
 
 import msgspec
 
-from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
-from profiler.plan import Case, Stopping
+from profiler.events import (
+    CaseChecked,
+    CaseStarted,
+    Ceilings,
+    Energy,
+    Failure,
+    Kernels,
+    Log,
+    Replayed,
+    Result,
+    Samples,
+)
+from profiler.plan import Case, Stopping, Takes
 from profiler.workload import Attention, Pass
 
 
@@ -19,7 +30,14 @@ class MeasureShape(msgspec.Struct, tag_field="type", tag="measure_shape", kw_onl
     cases: tuple[Case, ...]
     passes: tuple[Pass, ...]
     stopping: Stopping
+    takes: Takes = Takes()
     seed: int
+
+
+class MeasureCeilings(msgspec.Struct, tag_field="type", tag="measure_ceilings", kw_only=True, frozen=True):
+    """Engine to worker: measure what the device does at best in these dtypes; answered with Ceilings."""
+
+    dtypes: tuple[str, ...]
 
 
 class Ready(msgspec.Struct, tag_field="type", tag="ready", kw_only=True, omit_defaults=True):
@@ -53,5 +71,6 @@ class ShapeDone(msgspec.Struct, tag_field="type", tag="shape_done"):
     """Worker to engine: every case of the shape has its results or its failure."""
 
 
-CaseEvent = CaseStarted | CaseChecked | Samples | Result | Failure | Log
-WorkerMessage = Ready | NotReady | Visiting | ShapeDone | CaseEvent
+Request = MeasureShape | MeasureCeilings
+CaseEvent = CaseStarted | CaseChecked | Samples | Result | Replayed | Kernels | Energy | Failure | Log
+WorkerMessage = Ready | NotReady | Visiting | ShapeDone | Ceilings | CaseEvent
