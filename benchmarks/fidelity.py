@@ -8,7 +8,7 @@ last, with the same spin kernel and flush before it), by plain events around the
 the host's clock with synchronisation. The four take turns in random order, and before each the
 call runs for 40 ms untimed: a GPU under its power cap is faster after a pause, and starting
 CUPTI is a pause. The target is that attnprof's figure lies within 1 % or 1.5 us of CUPTI's,
-whichever is larger, for 11 of 12 calls.
+whichever is larger, for 95 % of the calls.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from profiler.worker.inputs import make_inputs
 from profiler.workload import Attention, Pass
 
 TURNS = 10
+PEERS_TURNS = 3  # plain events and wall time stand beside for comparison only
 SAMPLES_A_TURN = 8
 RUN_IN_S = 0.04
 ALLOWED_SHARE, ALLOWED_US = 0.01, 1.5
+TARGET = 0.95
 
 
 @dataclass
@@ -77,10 +79,18 @@ SUBJECTS = [
     Subject("sdpa-efficient", "bwd", SMALL),
     Subject("pytorch", "fwd", SMALL),
     Subject("pytorch", "bwd", SMALL),
+    Subject("sdpa-math", "fwd", SMALL),
+    Subject("sdpa-math", "bwd", SMALL),
+    Subject("sdpa", "fwd", MIDDLE),
+    Subject("sdpa", "bwd", MIDDLE),
     Subject("sdpa-flash", "fwd", MIDDLE),
     Subject("sdpa-flash", "bwd", MIDDLE),
     Subject("flash2", "fwd", MIDDLE),
     Subject("flash2", "bwd", MIDDLE),
+    Subject("flash2", "fwd_bwd", MIDDLE),
+    Subject("sdpa-efficient", "fwd", MIDDLE),
+    Subject("sdpa-efficient", "bwd", MIDDLE),
+    Subject("sdpa-cudnn", "fwd_bwd", MIDDLE),
     Subject("sdpa-cudnn", "fwd", LONG),
     Subject("sdpa-cudnn", "bwd", LONG),
     Subject("flash2", "fwd", LONG),
@@ -105,10 +115,7 @@ class Clocks:
 
     def _ready(self) -> Callable[[], object]:
         """The call to time; what must happen before it has been queued."""
-        if self._subject.which == "fwd":
-            return lambda: self._calls.forward(self._inputs)
-        out = self._calls.forward(self._inputs)
-        return lambda: self._calls.backward(self._inputs, out)
+        return self._calls.ready(self._subject.which, self._inputs)
 
     def _count_kernels(self) -> int:
         call = self._ready()
@@ -166,6 +173,9 @@ class Clocks:
 Activity = tuple[int, int, str]
 """Start and end in ns, and the name, of a kernel, copy or fill on the GPU."""
 
+# The kernel that reads the SM clock before and after a sample, and its way back to the host.
+_NOT_THE_CALLS = ("_stamp", "Memcpy DtoH")
+
 
 def gpu_activities(profiled: profile) -> list[Activity]:
     kineto = profiled.profiler
@@ -173,7 +183,9 @@ def gpu_activities(profiled: profile) -> list[Activity]:
     return sorted(
         (event.start_ns(), event.start_ns() + event.duration_ns(), event.name())
         for event in kineto.kineto_results.events()
-        if event.device_type() == DeviceType.CUDA and event.duration_ns() > 0
+        if event.device_type() == DeviceType.CUDA
+        and event.duration_ns() > 0
+        and not event.name().startswith(_NOT_THE_CALLS)
     )
 
 
@@ -196,23 +208,26 @@ def main() -> int:
     bench = device.bench
     clocks = [Clocks(subject, device) for subject in SUBJECTS]
     order = random.Random(0)
-    for _ in range(TURNS):
+    for turn in range(TURNS):
         for clock in clocks:
-            ways = [clock.hidden, clock.cupti, clock.plain, clock.wall]
+            ways = [clock.hidden, clock.cupti]
+            if turn < PEERS_TURNS:
+                ways += [clock.plain, clock.wall]
             order.shuffle(ways)
             for way in ways:
                 way()
     print("# How true the device time is\n")
     print("Output of `python benchmarks/fidelity.py`; docs/measurement.md says what the figures are.\n")
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, CUDA {torch.version.cuda}.")
-    print(f"Medians of {TURNS * SAMPLES_A_TURN} calls in us. Hidden launch is attnprof's device time;")
+    counts = f"{TURNS * SAMPLES_A_TURN} calls in us ({PEERS_TURNS * SAMPLES_A_TURN} in the last two columns)"
+    print(f"Medians of {counts}. Hidden launch is attnprof's device time;")
     print(f"the empty event pair that is taken off it took {bench.event_pair_ms * 1000:.2f} us.\n")
     print("| call | CUPTI | hidden launch | difference | allowed | within | plain events | wall |")
     print("|---|---:|---:|---:|---:|---|---:|---:|")
     passed = sum(print_row(subject) for subject in SUBJECTS)
     limit = f"{ALLOWED_SHARE:.0%} or {ALLOWED_US} us"
-    print(f"\n{passed} of {len(SUBJECTS)} within {limit}; the target is 11 in 12.")
-    return 0 if passed / len(SUBJECTS) >= 11 / 12 else 1
+    print(f"\n{passed} of {len(SUBJECTS)} within {limit}; the target is {TARGET:.0%}.")
+    return 0 if passed / len(SUBJECTS) >= TARGET else 1
 
 
 def print_row(subject: Subject) -> bool:

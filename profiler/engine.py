@@ -21,6 +21,7 @@ from profiler.environment import Device
 from profiler.events import (
     SCHEMA,
     Catalog,
+    Ceilings,
     Ending,
     Event,
     Failure,
@@ -35,7 +36,15 @@ from profiler.events import (
 )
 from profiler.nvml import Nvml, NvmlError
 from profiler.plan import Case, Plan
-from profiler.protocol import MeasureShape, NotReady, Ready, ShapeDone, Visiting
+from profiler.protocol import (
+    MeasureCeilings,
+    MeasureShape,
+    NotReady,
+    Ready,
+    ShapeDone,
+    Visiting,
+    WorkerMessage,
+)
 from profiler.session import SessionError, SessionWriter
 from profiler.worker_process import COMMAND, WorkerError, WorkerProcess
 from profiler.workload import Attention, Pass
@@ -123,7 +132,9 @@ class Engine:
         try:
             if self._stop_reason is not None:
                 raise asyncio.CancelledError
-            await self._start_worker()
+            worker = await self._start_worker()
+            if self._plan.takes.ceilings:
+                await self._measure_ceilings(worker)
             for workload, cases in self._plan.shapes():
                 await self._measure_shape(workload, cases)
         except asyncio.CancelledError:
@@ -137,6 +148,28 @@ class Engine:
             self._emit(Log(level="error", message=str(error)))
             return "failed", str(error)
         return "completed", ""
+
+    async def _measure_ceilings(self, worker: WorkerProcess) -> None:
+        """What the device does at best, once a session; a run goes on without it."""
+        dtypes = tuple(dict.fromkeys(workload.dtype for workload in self._plan.workloads))
+        worker.send(MeasureCeilings(dtypes=dtypes))
+        message: WorkerMessage | None = None
+        while not isinstance(message, Ceilings):
+            try:
+                message = await worker.receive(self._plan.timeout_s)
+            except TimeoutError:
+                why = f"the worker gave no sign of life for {self._plan.timeout_s:g} s (--timeout)"
+                await self._end_worker(by_force=True)
+                break
+            if message is None:
+                why = await worker.cause_of_death()
+                await self._end_worker()
+                break
+            if isinstance(message, Event):
+                self._emit(message)
+        else:
+            return
+        self._emit(Log(level="warning", message=f"the ceilings were not measured: {why}"))
 
     async def _measure_shape(self, workload: Attention, cases: Sequence[Case]) -> None:
         for case in cases:
@@ -158,6 +191,7 @@ class Engine:
                 cases=tuple(cases),
                 passes=plan.passes,
                 stopping=plan.stopping,
+                takes=plan.takes,
                 seed=plan.seed,
             )
         )
@@ -166,18 +200,14 @@ class Engine:
                 message = await worker.receive(plan.timeout_s)
             except TimeoutError:
                 await self._end_worker(by_force=True)
-                self._fail(
-                    by_number[at],
-                    "timeout",
-                    f"gave no sign of life for {plan.timeout_s:g} s (--timeout) and was ended",
-                )
+                why = f"gave no sign of life for {plan.timeout_s:g} s (--timeout) and was ended"
+                self._lose(by_number[at], "timeout", why)
                 return
             match message:
                 case None:
                     cause = await worker.cause_of_death()
                     await self._end_worker()
-                    if at not in self._settled:
-                        self._fail(by_number[at], "crashed", cause)
+                    self._lose(by_number[at], "crashed", cause)
                     return
                 case ShapeDone():
                     for case in cases:
@@ -198,7 +228,9 @@ class Engine:
         Raises:
             WorkerError: torch or the device could not be opened.
         """
-        worker = await WorkerProcess.start(self._worker_command, self._device.name, self._log)
+        worker = await WorkerProcess.start(
+            self._worker_command, self._device.name, self._plan.memory_limit_bytes, self._log
+        )
         self._worker = worker
         try:
             message = await worker.receive(START_TIMEOUT_S)
@@ -246,6 +278,8 @@ class Engine:
         self._emit(Planned(plan=self._plan))
         if self._device.note:
             self._emit(Log(level="warning", message=self._device.note))
+        for note in ready.notes if ready else ():
+            self._emit(Log(level="warning", message=note))
 
     def _start_telemetry(self, ready: Ready) -> None:
         source = telemetry.cpu_source(ready.pid)
@@ -275,6 +309,14 @@ class Engine:
             self._emit(event)
         except SessionError as error:
             self.stop(str(error))
+
+    def _lose(self, case: Case, kind: FailureKind, why: str) -> None:
+        """The worker was lost at this case: its failure, unless it had its results already."""
+        if case.number not in self._settled:
+            self._fail(case, kind, why)
+        else:  # what is taken after the rounds is no reason to doubt them
+            name = case.implementation
+            self._emit(Log(level="warning", message=f"{name}: lost after its results were in: {why}"))
 
     def _fail(self, case: Case, kind: FailureKind, message: str) -> None:
         self._emit(

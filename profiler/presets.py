@@ -1,4 +1,4 @@
-"""Experiments ready made: shapes and implementations of published labs, by name."""
+"""Experiments ready made: shapes and implementations of published labs and papers, by name."""
 
 from __future__ import annotations
 
@@ -55,6 +55,32 @@ def _lab(name: str, question: str, workloads: tuple[Attention, ...]) -> Preset:
     return Preset(name, question, workloads, implementations=("pytorch", "flash2"), baseline="pytorch")
 
 
+def _fa3_paper() -> tuple[Attention, ...]:
+    """One curve after the other, each over the sequence length, as the charts draw them.
+
+    Source: the forward and backward charts of FlashAttention-3 (arXiv 2407.08608, section 4.1) and
+    those of the flash-attention README: hidden size 2048, 16k tokens in all, float16.
+    """
+    hidden, tokens = 2048, 16 * 1024
+    return tuple(
+        shape
+        for head_dim in (64, 128)
+        for causal in (False, True)
+        for seq in grid.parse_sizes("512..16k", "seq")
+        for shape in grid.workloads(
+            batch=(tokens // seq,),
+            seq=(seq,),
+            heads=(hidden // head_dim,),
+            kv_heads=None,
+            head_dim=(head_dim,),
+            emb_dim=None,
+            dtype=("float16",),
+            causal=(causal,),
+            window=(None,),
+        )
+    )
+
+
 _QUESTION = "plain PyTorch against FlashAttention over "
 
 PRESETS: dict[str, Preset] = {
@@ -64,5 +90,14 @@ PRESETS: dict[str, Preset] = {
         _lab("lab5-seq", _QUESTION + "the sequence length at emb dim 256", _lab5(seq=(256, 512, 1024))),
         _lab("lab5-heads", _QUESTION + "the number of heads, the embedding kept", _lab5(heads=(8, 16, 32))),
         _lab("lab5-emb", _QUESTION + "the embedding, the heads kept", _lab5(emb_dim=(128, 256, 512))),
+        Preset(
+            "fa3-paper",
+            "does this GPU reach the H100 figures that FlashAttention's papers publish, from seq 512 to 16k",
+            _fa3_paper(),
+            implementations=("pytorch", "flash2", "sdpa-flash", "sdpa-cudnn"),
+            baseline="pytorch",
+            # Ten rounds of plain PyTorch at 16k take most of the default budget.
+            stopping=Stopping(),
+        ),
     )
 }

@@ -53,6 +53,8 @@ class Ready(msgspec.Struct, tag_field="type", tag="ready", kw_only=True, omit_de
     memory_bytes: int | None = None
     sm_count: int | None = None
     l2_bytes: int | None = None
+    notes: tuple[str, ...] = ()
+    """What the run should say once, such as why a figure cannot be had."""
 
 
 class NotReady(msgspec.Struct, tag_field="type", tag="not_ready", kw_only=True):

@@ -5,6 +5,7 @@ The same fold serves a live run and a file: a session is its event log.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -12,11 +13,15 @@ from profiler.events import (
     CaseChecked,
     CaseStarted,
     Catalog,
+    Ceilings,
+    Energy,
     Event,
     Failure,
     Finished,
+    Kernels,
     Log,
     Planned,
+    Replayed,
     Result,
     Samples,
     SessionStarted,
@@ -28,11 +33,46 @@ from profiler.workload import Attention, Pass
 
 @dataclass
 class PassRecord:
-    """Samples of one pass of one case, by round, and its result once there is one."""
+    """Samples of one pass of one case, by round, its result, and what was taken after the rounds.
+
+    `sm_mhz` stands beside `device_ms`, None where a clock is not known; it may end sooner.
+    `last_s` is when the latest samples came, or the result.
+    """
 
     device_ms: list[float] = field(default_factory=list)
     wall_ms: list[float] = field(default_factory=list)
+    sm_mhz: list[float | None] = field(default_factory=list)
     result: Result | None = None
+    replayed: Replayed | None = None
+    energy: Energy | None = None
+    kernels: Kernels | None = None
+    last_s: float = 0.0
+
+    def add(self, event: Samples | Replayed | Energy | Kernels) -> None:
+        """Samples of further rounds, or what was taken after them."""
+        match event:
+            case Samples():
+                self._add_samples(event)
+            case Replayed():
+                self.replayed = event
+            case Energy():
+                self.energy = event
+            case Kernels():
+                self.kernels = event
+
+    def _add_samples(self, event: Samples) -> None:
+        if event.sm_mhz:
+            # Rounds before these may have come without clocks, and these with fewer clocks than times.
+            self.sm_mhz.extend([None] * (len(self.device_ms) - len(self.sm_mhz)))
+            self.sm_mhz.extend(event.sm_mhz[: len(event.device_ms)])
+        self.device_ms.extend(event.device_ms)
+        self.wall_ms.extend(event.wall_ms)
+        self.last_s = max(self.last_s, event.at_s)
+
+    def finish(self, result: Result) -> None:
+        """The result of the rounds."""
+        self.result = result
+        self.last_s = max(self.last_s, result.at_s)
 
 
 @dataclass
@@ -54,6 +94,17 @@ class CaseRecord:
         """What kept this pass, or the whole case, from a result."""
         return next((failure for failure in self.failures if failure.which in (None, which)), None)
 
+    def add(self, event: CaseChecked | Samples | Replayed | Energy | Kernels) -> None:
+        """What is told of the case once it has begun."""
+        if isinstance(event, CaseChecked):
+            self.check = event
+        else:
+            self.pass_of(event.which).add(event)
+
+    def pass_of(self, which: Pass) -> PassRecord:
+        """The record of a pass, made if there is none yet."""
+        return self.passes.setdefault(which, PassRecord())
+
 
 @dataclass
 class Recording:
@@ -62,8 +113,10 @@ class Recording:
     header: SessionStarted | None = None
     catalog: Catalog | None = None
     plan: Plan | None = None
+    ceilings: Ceilings | None = None
     cases: dict[int, CaseRecord] = field(default_factory=dict)
     telemetry: list[Telemetry] = field(default_factory=list)
+    """In order of time, whatever the order of the events."""
     logs: list[Log] = field(default_factory=list)
     finished: Finished | None = None
 
@@ -83,24 +136,29 @@ class Recording:
                 self.catalog = event
             case Planned():
                 self.plan = event.plan
-            case CaseStarted():
-                self.cases[event.case] = CaseRecord(event.case, event.workload, event.implementation)
-            case CaseChecked():
-                if record := self.cases.get(event.case):
-                    record.check = event
-            case Samples():
-                self._add_samples(event)
-            case Result():
-                record = self._case_of(event)
-                record.passes.setdefault(event.which, PassRecord()).result = event
-            case Failure():
-                self._case_of(event).failures.append(event)
+            case Ceilings():
+                self.ceilings = event
             case Telemetry():
-                self.telemetry.append(event)
+                after = bisect_right(self.telemetry, event.at_s, key=lambda reading: reading.at_s)
+                self.telemetry.insert(after, event)
             case Log():
                 self.logs.append(event)
             case Finished():
                 self.finished = event
+            case _:
+                self._add_to_case(event)
+
+    def _add_to_case(self, event: Event) -> None:
+        match event:
+            case CaseStarted():
+                self.cases[event.case] = CaseRecord(event.case, event.workload, event.implementation)
+            case Result():
+                self._case_of(event).pass_of(event.which).finish(event)
+            case Failure():
+                self._case_of(event).failures.append(event)
+            case CaseChecked() | Samples() | Replayed() | Energy() | Kernels():
+                if record := self.cases.get(event.case):
+                    record.add(event)
 
     def only(self, *workloads: Attention) -> Recording:
         """The same recording narrowed to the cases of some workloads. Shares their records."""
@@ -112,12 +170,6 @@ class Recording:
     def _case_of(self, event: Result | Failure) -> CaseRecord:
         """Its record; made here for an unsupported case, which fails without having started."""
         return self.cases.setdefault(event.case, CaseRecord(event.case, event.workload, event.implementation))
-
-    def _add_samples(self, event: Samples) -> None:
-        if record := self.cases.get(event.case):
-            samples = record.passes.setdefault(event.which, PassRecord())
-            samples.device_ms.extend(event.device_ms)
-            samples.wall_ms.extend(event.wall_ms)
 
     @property
     def baseline(self) -> str | None:

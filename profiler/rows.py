@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from profiler.events import Accuracy, Estimate, Failure, Memory
+from profiler.conditions import Conditions, conditions
+from profiler.datasheet import Peaks, peaks_of
+from profiler.events import LEAST_SAMPLES, Accuracy, Energy, Estimate, Failure, Kernels, Memory
+from profiler.launch_bound import is_launch_bound
 from profiler.recording import CaseRecord, PassRecord, Recording
+from profiler.roofline import UNKNOWN, Roofline, roofline
 from profiler.stats import estimate, paired_ratio
 from profiler.workload import PASSES, Attention, Pass
 
 Status = Literal[
     "ok", "wrong", "nan", "running", "partial", "oom", "unsupported", "error", "crashed", "timeout"
 ]
-LAUNCH_BOUND_RATIO = 1.2
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,14 @@ class Row:
     `status` is "ok" with a whole result, "running" or "partial" with samples only (partial when
     the session has ended), otherwise what kept it from one. `speedup` is the median of the
     per-round ratios baseline / this, None for the baseline itself and for wrong results.
-    `launch_bound` is whether an eager caller pays over 1.2 x the GPU's own time.
+    `is_fastest` is whether it has the lowest median of its shape and pass, or ties with the one
+    that has: so several may be. `launch_bound` is whether an eager caller pays over 1.2 x the
+    GPU's own time; such a pass has `graph_ms`, its time as a CUDA graph, or the reason why not.
+
+    `sm_mhz` is the SM clock during the samples by the GPU's own counters, and `mega_cycles` the
+    median of time times clock, in millions; `nvml_sm_mhz` is the median of what NVML said during
+    the shape's rounds. `conditions` maps what those were taken under, "power cap" or "another
+    process on the GPU", to the share of readings that say so (see profiler.conditions).
     """
 
     case: int
@@ -39,14 +50,41 @@ class Row:
     memory: Memory | None = None
     speedup: Estimate | None = None
     is_baseline: bool = False
+    is_fastest: bool = False
     converged: bool = True
     launch_hidden: bool = True
     launch_bound: bool = False
+    graph_ms: Estimate | None = None
+    graph_reason: str | None = None
+    sm_mhz: Estimate | None = None
+    nvml_sm_mhz: float | None = None
+    mega_cycles: float | None = None
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    roofline: Roofline = UNKNOWN
+    energy: Energy | None = None
+    kernels: Kernels | None = None
+    graph_breaks: Mapping[str, int] | None = None
     accuracy: Accuracy | None = None
+    writes_inputs: tuple[str, ...] = ()
     backend: str | None = None
     first_call_ms: float | None = None
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether the rounds show no difference from the baseline."""
+        return self.speedup is not None and holds_one(self.speedup)
+
+    @property
+    def joules_per_token(self) -> float | None:
+        """Energy of a call over its queries, batch x seq_q."""
+        return self.energy.joules / (self.workload.batch * self.workload.seq_q) if self.energy else None
+
+
+def holds_one(ratio: Estimate) -> bool:
+    """Whether a ratio's interval holds 1; never where samples are too few for an interval."""
+    return ratio.count >= LEAST_SAMPLES and ratio.low <= 1 <= ratio.high
 
 
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
@@ -54,61 +92,137 @@ def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
     baseline = baseline or recording.baseline
     baselines = {case.workload: case for case in recording.cases.values() if case.implementation == baseline}
     passes: tuple[Pass, ...] = recording.plan.passes if recording.plan else PASSES
-    return [
-        _row(recording, case, which, baselines.get(case.workload), baseline)
+    session = _Session(recording, baseline, datasheet_peaks(recording), conditions(recording))
+    found = [
+        session.row(case, which, baselines.get(case.workload))
         for case in sorted(recording.cases.values(), key=lambda case: case.number)
         for which in passes
     ]
+    best = set(_fastest(recording, found))
+    return [replace(row, is_fastest=True) if (row.case, row.which) in best else row for row in found]
 
 
-def _row(
-    recording: Recording, case: CaseRecord, which: Pass, base: CaseRecord | None, baseline: str | None
-) -> Row:
-    record = case.passes.get(which, PassRecord())
-    result, check = record.result, case.check
-    device_ms = result.device_ms if result else estimate(record.device_ms) if record.device_ms else None
-    wall_ms = result.wall_ms if result else estimate(record.wall_ms) if record.wall_ms else None
-    failure = case.failure_of(which)
-    status = _status(recording, case, record, failure)
-    is_baseline = case.implementation == baseline
-    speedup = None
-    if base is not None and not is_baseline and status in ("ok", "running", "partial"):
-        base_samples = base.passes.get(which, PassRecord()).device_ms
-        if base_samples and record.device_ms and _is_right(base) and not base.failure_of(which):
-            with suppress(ValueError):  # every sample may be too short for the clock
-                speedup = paired_ratio(base_samples, record.device_ms)
-    tflops = result.tflops if result else None
-    if tflops is None and device_ms is not None and device_ms.median > 0:
-        tflops = case.workload.tflops(which, device_ms.median)
-    return Row(
-        case=case.number,
-        workload=case.workload,
-        implementation=case.implementation,
-        which=which,
-        status=status,
-        device_ms=device_ms,
-        wall_ms=wall_ms,
-        tflops=tflops,
-        memory=result.memory if result else check.memory.get(which) if check else None,
-        speedup=speedup,
-        is_baseline=is_baseline,
-        converged=result.converged if result else False,
-        launch_hidden=result.launch_hidden if result else True,
-        launch_bound=_is_launch_bound(record),
-        accuracy=check.accuracy if check else None,
-        backend=check.backend if check else None,
-        first_call_ms=check.first_call_ms.get(which) if check else None,
-        notes=check.notes if check else (),
-        failure=failure if result is None else None,
-    )
+def datasheet_peaks(recording: Recording) -> Peaks | None:
+    """What the data sheet of the session's GPU promises; None without a GPU, or for one not known."""
+    gpu = recording.header.environment.gpu if recording.header else None
+    return peaks_of(gpu.name, gpu.compute_capability) if gpu else None
 
 
-def _is_launch_bound(record: PassRecord) -> bool:
-    """By the rounds that have both times: later ones may run at another clock."""
-    if not (record.wall_ms and record.device_ms):
-        return False
-    device_ms = statistics.median(record.device_ms[: len(record.wall_ms)])
-    return statistics.median(record.wall_ms) > LAUNCH_BOUND_RATIO * device_ms
+@dataclass(frozen=True)
+class _Session:
+    """What is the same for every row of a recording."""
+
+    recording: Recording
+    baseline: str | None
+    peaks: Peaks | None
+    conditions: dict[Attention, Conditions]
+
+    def row(self, case: CaseRecord, which: Pass, base: CaseRecord | None) -> Row:
+        record = case.passes.get(which, PassRecord())
+        result, check, replayed = record.result, case.check, record.replayed
+        failure = case.failure_of(which)
+        status = _status(self.recording, case, record, failure)
+        device_ms = result.device_ms if result else _estimate(record.device_ms)
+        tflops = result.tflops if result else None
+        if tflops is None and device_ms is not None and device_ms.median > 0:
+            tflops = case.workload.tflops(which, device_ms.median)
+        comparable = status in ("ok", "running", "partial") and case.implementation != self.baseline
+        memory = result.memory if result else check.memory.get(which) if check else None
+        launch_bound = is_launch_bound(record.device_ms, record.wall_ms)
+        clocks = [mhz for mhz in record.sm_mhz if mhz is not None]
+        during = self.conditions.get(case.workload, Conditions()) if device_ms else Conditions()
+        return Row(
+            case=case.number,
+            workload=case.workload,
+            implementation=case.implementation,
+            which=which,
+            status=status,
+            device_ms=device_ms,
+            wall_ms=result.wall_ms if result else _estimate(record.wall_ms),
+            tflops=tflops,
+            memory=memory,
+            speedup=_speedup(record, which, base) if comparable and base else None,
+            is_baseline=case.implementation == self.baseline,
+            converged=result.converged if result else False,
+            launch_hidden=result.launch_hidden if result else True,
+            launch_bound=launch_bound,
+            graph_ms=_estimate(replayed.replay_ms) if replayed else None,
+            graph_reason=replayed.reason if replayed else None,
+            sm_mhz=result.sm_mhz if result else _estimate(clocks),
+            nvml_sm_mhz=during.sm_mhz,
+            mega_cycles=result.mega_cycles if result else _mega_cycles(record),
+            conditions=during.shares,
+            roofline=self._roofline(case.workload, which, device_ms, memory, launch_bound),
+            energy=record.energy,
+            kernels=record.kernels,
+            graph_breaks=check.graph_breaks if check else None,
+            accuracy=check.accuracy if check else None,
+            writes_inputs=check.writes_inputs if check else (),
+            backend=check.backend if check else None,
+            first_call_ms=check.first_call_ms.get(which) if check else None,
+            notes=check.notes if check else (),
+            failure=failure if result is None else None,
+        )
+
+    def _roofline(
+        self,
+        shape: Attention,
+        which: Pass,
+        device_ms: Estimate | None,
+        memory: Memory | None,
+        launch_bound: bool,
+    ) -> Roofline:
+        if device_ms is None or device_ms.median <= 0:  # too short for the clock
+            return UNKNOWN
+        return roofline(
+            shape,
+            which,
+            device_ms.median,
+            memory,
+            launch_bound=launch_bound,
+            ceilings=self.recording.ceilings,
+            peaks=self.peaks,
+        )
+
+
+def _estimate(samples: list[float]) -> Estimate | None:
+    return estimate(samples) if samples else None
+
+
+def _speedup(record: PassRecord, which: Pass, base: CaseRecord) -> Estimate | None:
+    base_samples = base.passes.get(which, PassRecord()).device_ms
+    if base_samples and record.device_ms and _is_right(base) and not base.failure_of(which):
+        with suppress(ValueError):  # every sample may be too short for the clock
+            return paired_ratio(base_samples, record.device_ms)
+    return None
+
+
+def _mega_cycles(record: PassRecord) -> float | None:
+    """A millisecond at a megahertz is a thousand cycles."""
+    cycles = [ms * mhz / 1000 for ms, mhz in zip(record.device_ms, record.sm_mhz, strict=False) if mhz]
+    return statistics.median(cycles) if cycles else None
+
+
+def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass]]:
+    """(case, pass) of the fastest of each shape and pass in which two or more finished right."""
+    contenders: dict[tuple[Attention, Pass], list[tuple[float, int]]] = {}
+    for row in found:
+        if row.status == "ok" and row.device_ms:
+            contenders.setdefault((row.workload, row.which), []).append((row.device_ms.median, row.case))
+    for (_, which), times in contenders.items():
+        if len(times) < 2:
+            continue
+        lowest, best = min(times)
+        for median, case in times:
+            if median == lowest or _tie(recording.cases[case], recording.cases[best], which):
+                yield case, which
+
+
+def _tie(one: CaseRecord, other: CaseRecord, which: Pass) -> bool:
+    """Whether the rounds that both were measured in show no difference between them."""
+    with suppress(ValueError):  # no round has a sample of both
+        return holds_one(paired_ratio(one.passes[which].device_ms, other.passes[which].device_ms))
+    return False
 
 
 def _is_right(case: CaseRecord) -> bool:

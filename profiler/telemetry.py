@@ -69,7 +69,7 @@ class Sampler:
 
 
 def gpu_source(device: NvmlDevice, worker_pid: int) -> Source:
-    """Readings of a GPU, with the memory that the worker holds on it."""
+    """Readings of a GPU, with the worker's memory on it and how many other processes compute there."""
     return lambda: device.read(worker_pid)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from profiler.workload import Attention
 
 _KIB = 1024
+_MOST_RATIO_DECIMALS = 4
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 # A terminal escape (ECMA-48): CSI ... letter, OSC/DCS/SOS/PM/APC ... terminator, or ESC and a letter.
@@ -52,9 +53,19 @@ def margin(fraction: float | None) -> str:
     return f"±{_fixed(abs(fraction) * 100, (10, 1), above=0)}%"
 
 
-def tflops(value: float) -> str:
-    """TFLOP/s in three digits or four: "0.0123", "9.54", "142.3"."""
+def figure(value: float) -> str:
+    """A figure in three digits or four, small ones in their place too: "0.0123", "9.54", "142.3"."""
     return _fixed(value, (0.1, 4), (1, 3), (10, 2), above=1)
+
+
+def tflops(value: float) -> str:
+    """TFLOP/s: "0.0123", "9.54", "142.3"."""
+    return figure(value)
+
+
+def percent(value: float) -> str:
+    """A number of percent, for columns that name the unit: "7.4", "63"."""
+    return _fixed(value, (10, 1), above=0)
 
 
 def ratio(value: float) -> str:
@@ -62,13 +73,30 @@ def ratio(value: float) -> str:
     return f"{_fixed(value, (0.1, 3), (10, 2), (100, 1), above=0)}x"
 
 
-def _size(value: float) -> str:
+def ratio_within(value: float, low: float, high: float) -> tuple[str, str]:
+    """A ratio and the wider side of its interval, in the same decimals: ("2.31x", "±0.02").
+
+    An interval narrower than the last digit shows as one of it, for the ratio is rounded by as
+    much. Where the interval leaves 1 out but the rounded figures would not, they get a decimal
+    more, as ("1.003x", "±0.001"), or two.
+    """
+    shown = ratio(value)
+    decimals = len(shown.partition(".")[2].rstrip("x"))
+    for places in range(decimals, _MOST_RATIO_DECIMALS + 1):
+        rounded, side = round(value, places), max(round(max(high - value, value - low), places), 10**-places)
+        if low <= 1 <= high or abs(rounded - 1) > side:
+            return f"{rounded:.{places}f}x", f"±{side:.{places}f}"
+    return shown, f"±{max(high - value, value - low, 10**-decimals):.{decimals}f}"
+
+
+def three_digits(value: float) -> str:
+    """A figure in three digits, or all it has before the point: "1.30", "41.7", "3010"."""
     return _fixed(value, (10, 2), (100, 1), above=0)
 
 
 def mib(value: float) -> str:
     """Bytes as a number of MiB, for columns that name the unit: "0.25", "84.0", "5151"."""
-    return _size(value / _KIB**2)
+    return three_digits(value / _KIB**2)
 
 
 def byte_count(value: float) -> str:
@@ -76,14 +104,14 @@ def byte_count(value: float) -> str:
     size = float(value)
     for unit in _UNITS[:-1]:
         if abs(size) < _KIB:
-            return f"{size:.0f} B" if unit == "B" else f"{_size(size)} {unit}"
+            return f"{size:.0f} B" if unit == "B" else f"{three_digits(size)} {unit}"
         size /= _KIB
-    return f"{_size(size)} {_UNITS[-1]}"
+    return f"{three_digits(size)} {_UNITS[-1]}"
 
 
-def count(number: int, noun: str) -> str:
-    """A number of things: "1 result", "12,000 results"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """A number of things: "1 result", "12,000 results"; `plural` where an s does not make it."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def yes_no(value: bool) -> str:

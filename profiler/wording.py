@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from profiler.conditions import ANOTHER_PROCESS
 from profiler.events import Accuracy, Environment, Failure
+from profiler.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.recording import Recording
-from profiler.rows import LAUNCH_BOUND_RATIO, Row, Status
-from profiler.units import byte_count, count, plain_text, ratio
-from profiler.workload import Attention, Pass
+from profiler.rows import Row, Status
+from profiler.units import byte_count, count, plain_text, ratio, ratio_within
 
 STATUS_WORDS: dict[Status, str] = {
     "ok": "ok",
@@ -26,6 +25,39 @@ STATUS_WORDS: dict[Status, str] = {
 NOT_CONVERGED = "not converged"
 LAUNCH_BOUND = "launch-bound"
 LAUNCH_VISIBLE = "launch not hidden"
+WRITES_INPUTS = "writes its inputs"
+TIE = "tie"
+NVML_CLOCK = "~"
+
+_HELD_BACK = "a tenth or more of the readings in the shape's rounds say that the clocks were held back"
+_COMPARE_CYCLES = "compare cycles; `--lock-clocks` prints the command that fixes the clock"
+_CONDITION_MEANINGS: dict[str, str] = {
+    "power cap": (
+        f"{_HELD_BACK} to stay within the power limit, and times are those of the lower clock: "
+        f"{_COMPARE_CYCLES}, and `--cooldown S` lets the GPU rest before each round"
+    ),
+    "thermal slowdown": (
+        f"{_HELD_BACK} because the GPU was too hot: `--cooldown S` lets it rest before each round, better "
+        f"cooling helps more; {_COMPARE_CYCLES}"
+    ),
+    "hardware slowdown": (
+        "the GPU halved its clocks or worse, for heat or want of power: look to its cooling and its power "
+        "supply before trusting any time"
+    ),
+    "power brake": "the server's power supply ordered lower clocks: look to it before trusting any time",
+    "clocks set by the user": (
+        "clocks were limited with nvidia-smi or a like tool: times are those of these clocks, and "
+        "`nvidia-smi -q -d CLOCK` tells them"
+    ),
+    **dict.fromkeys(
+        ("sync boost", "display clocks", "board limit", "reliability limit"),
+        f"{_HELD_BACK} for this reason of NVML's: {_COMPARE_CYCLES}",
+    ),
+    ANOTHER_PROCESS: (
+        "something else computed on the GPU during the rounds, and times hold its work too: `nvidia-smi` "
+        "names it; wait for it to end, and measure again"
+    ),
+}
 
 MEANINGS: dict[str, str] = {
     STATUS_WORDS["wrong"]: (
@@ -44,6 +76,10 @@ MEANINGS: dict[str, str] = {
     ),
     LAUNCH_BOUND: f"wall time is over {LAUNCH_BOUND_RATIO:g} x device time: eager callers wait for launches",
     LAUNCH_VISIBLE: "device time holds launch latency too, which could not be hidden",
+    WRITES_INPUTS: (
+        "its calls change the tensors named, which a caller may still need; times and errors are as measured"
+    ),
+    **_CONDITION_MEANINGS,
 }
 """What each mark of a row means, in the order that reports explain them."""
 
@@ -56,7 +92,7 @@ def status_word(row: Row) -> str:
     return NOT_MEASURED if row.status == "partial" and row.device_ms is None else STATUS_WORDS[row.status]
 
 
-def marks(row: Row) -> list[str]:
+def marks(row: Row, *, conditions: bool = True) -> list[str]:
     """The short words that a row is marked with: its status if not ok, and how far to trust its times."""
     words = [] if row.status == "ok" else [status_word(row)]
     if row.device_ms is None:
@@ -67,7 +103,14 @@ def marks(row: Row) -> list[str]:
         words.append(LAUNCH_BOUND)
     if not row.launch_hidden and row.wall_ms is not None:  # the CPU has no wall time, and no launches to hide
         words.append(LAUNCH_VISIBLE)
-    return words
+    if row.writes_inputs:
+        words.append(WRITES_INPUTS)
+    return words + (condition_words(row) if conditions else [])
+
+
+def condition_words(row: Row) -> list[str]:
+    """What the row's shape was measured under, the most frequent first."""
+    return [plain_text(condition) for condition in row.conditions]
 
 
 def detail(row: Row) -> str:
@@ -81,12 +124,52 @@ def detail(row: Row) -> str:
     return ""
 
 
-def remarks(row: Row) -> list[str]:
-    """The marks of a row, its status with the detail: "OOM: 64.0 GiB asked for, batch 8 expected to fit"."""
-    words = marks(row)
+def remarks(row: Row, *, conditions: bool = True) -> list[str]:
+    """The marks of a row with their details, and what else there is to say of it.
+
+    Such as "OOM: 64.0 GiB asked for, batch 8 expected to fit" or "no CUDA graph: it waits for the GPU".
+    Without `conditions` those are left to who says them once for a shape.
+    """
+    words = marks(row, conditions=conditions)
     if words and row.status != "ok" and (more := detail(row)):
         words[0] = f"{words[0]}: {more}"
+    if row.writes_inputs and WRITES_INPUTS in words:
+        names = ", ".join(map(plain_text, row.writes_inputs))
+        words[words.index(WRITES_INPUTS)] = f"{WRITES_INPUTS}: {names}"
+    if row.launch_bound and row.graph_reason:
+        words.append(f"no CUDA graph: {plain_text(row.graph_reason).rstrip('.')}")
+    if breaks := sum((row.graph_breaks or {}).values()):
+        words.append(count(breaks, "graph break"))
     return words + [plain_text(note) for note in row.notes]
+
+
+def speedup(row: Row) -> tuple[str, str]:
+    """Over the baseline, and how sure that is: ("2.31x", "±0.02") or ("1.00x", "tie"); "" if not known."""
+    if row.speedup is None:
+        return "", ""
+    value = row.speedup
+    if row.is_tie:
+        return ratio(value.median), TIE
+    if value.margin is None:
+        return ratio(value.median), ""
+    return ratio_within(value.median, value.low, value.high)
+
+
+def sm_clock(row: Row) -> str:
+    """MHz by the GPU's own counters, or by NVML with a "~" before it; "" where neither is known."""
+    if row.sm_mhz is not None:
+        return f"{row.sm_mhz.median:.0f}"
+    return "" if row.nvml_sm_mhz is None else f"{NVML_CLOCK}{row.nvml_sm_mhz:.0f}"
+
+
+def heads_checked(accuracy: Accuracy) -> str:
+    """On how much the error was taken, as a clause: "64 queries of each of 8 of 512 heads"."""
+    heads = f"{accuracy.heads_checked} of {count(accuracy.heads_total, 'head')}"
+    if accuracy.heads_checked == accuracy.heads_total:
+        heads = "all heads"
+    if accuracy.queries_checked is None:
+        return heads
+    return f"{count(accuracy.queries_checked, 'query', 'queries')} of each of {heads}"
 
 
 def failure_detail(failure: Failure) -> str:
@@ -125,21 +208,6 @@ def name_with_backend(row: Row) -> str:
     """The implementation, with the backend that ran where its name does not say it: "sdpa (cudnn)"."""
     name, backend = plain_text(row.implementation), plain_text(row.backend or "")
     return f"{name} ({backend})" if backend and backend not in name else name
-
-
-def fastest(rows: Iterable[Row]) -> set[tuple[int, Pass]]:
-    """(case, pass) of the lowest median of each shape and pass in which two or more finished right."""
-    contenders: dict[tuple[Attention, Pass], list[tuple[float, int]]] = {}
-    for row in rows:
-        if row.status == "ok" and row.device_ms:
-            contenders.setdefault((row.workload, row.which), []).append((row.device_ms.median, row.case))
-    return {
-        (case, which)
-        for (_, which), times in contenders.items()
-        if len(times) > 1
-        for median, case in times
-        if median == min(times)[0]
-    }
 
 
 def device_name(environment: Environment | None) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from profiler.protocol import MeasureShape, WorkerMessage
+from profiler.protocol import Request, WorkerMessage
 
 # -P keeps the user's folder off the worker's path: a random.py there is not Python's.
 COMMAND = (sys.executable, "-P", "-m", "profiler.worker")
-"""What starts a worker; the device's name is added."""
+"""What starts a worker; the device's name and the memory limit are added."""
 
 _PACKAGES = str(Path(__file__).parents[1])
 
@@ -41,7 +41,9 @@ class WorkerProcess:
         self._decoder: msgspec.json.Decoder[WorkerMessage] = msgspec.json.Decoder(WorkerMessage)
 
     @classmethod
-    async def start(cls, command: tuple[str, ...], device: str, log: Path) -> WorkerProcess:
+    async def start(
+        cls, command: tuple[str, ...], device: str, memory_limit_bytes: int | None, log: Path
+    ) -> WorkerProcess:
         """Begin one; it has said nothing yet.
 
         It leads a session of its own, so that Ctrl+C in the terminal reaches the engine alone,
@@ -51,6 +53,7 @@ class WorkerProcess:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 device,
+                *([] if memory_limit_bytes is None else [str(memory_limit_bytes)]),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
@@ -88,7 +91,7 @@ class WorkerProcess:
         async with asyncio.timeout(timeout_s):
             return await self._process.stdout.readline()
 
-    def send(self, request: MeasureShape) -> None:
+    def send(self, request: Request) -> None:
         """Ask for something; if the worker has died, receive() will say so."""
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(request) + b"\n")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from profiler.events import (
     SCHEMA,
@@ -11,15 +14,22 @@ from profiler.events import (
     CaseStarted,
     Catalog,
     CatalogEntry,
+    Ceilings,
+    CopyRate,
+    Energy,
     Environment,
     Event,
     Failure,
     FailureKind,
     Finished,
     Gpu,
+    Kernel,
+    Kernels,
     Log,
+    MatmulRate,
     Memory,
     Planned,
+    Replayed,
     Result,
     Samples,
     SessionStarted,
@@ -133,12 +143,31 @@ def checked(
     ]
 
 
-def samples(case: Case, which: Pass, speed: float = 1.0, count: int = 10, wall: float = 1.1) -> Samples:
-    """`count` samples around `BASE_MS[which] / speed`; wall time is `wall` times the device's."""
+def samples(
+    case: Case,
+    which: Pass,
+    speed: float = 1.0,
+    count: int = 10,
+    wall: float = 1.1,
+    *,
+    sm_mhz: float | None = None,
+    phase: int = 0,
+    at_s: float = 0.0,
+) -> Samples:
+    """`count` samples around `BASE_MS[which] / speed`; wall time is `wall` times the device's.
+
+    They come round in threes, 0.1 % apart. Two of the same speed and another `phase` are a tie.
+    """
     base = BASE_MS[which] / speed
-    times = [base * (1 + 0.001 * (index % 3 - 1)) for index in range(count)]
+    times = [base * (1 + 0.001 * ((index + phase) % 3 - 1)) for index in range(count)]
     return Samples(
-        case=case.number, which=which, first_round=0, device_ms=times, wall_ms=[time * wall for time in times]
+        at_s=at_s,
+        case=case.number,
+        which=which,
+        first_round=0,
+        device_ms=times,
+        wall_ms=[time * wall for time in times],
+        sm_mhz=[] if sm_mhz is None else [sm_mhz + 10 * (index % 3 - 1) for index in range(count)],
     )
 
 
@@ -149,13 +178,18 @@ def measured(
     speed: float = 1.0,
     wall: float = 1.1,
     converged: bool = True,
+    sm_mhz: float | None = None,
+    phase: int = 0,
+    memory: Memory | None = None,
     at_s: float = 2.0,
 ) -> list[Event]:
     """Samples and results of a case's passes, `speed` times as fast as BASE_MS says."""
     events: list[Event] = []
     for which in passes:
-        taken = samples(case, which, speed, wall=wall)
+        taken = samples(case, which, speed, wall=wall, sm_mhz=sm_mhz, phase=phase, at_s=at_s)
         device_ms = estimate(taken.device_ms)
+        clocks = [mhz for mhz in taken.sm_mhz if mhz is not None]
+        cycles = [ms * mhz / 1000 for ms, mhz in zip(taken.device_ms, clocks, strict=False)]
         result = Result(
             at_s=at_s,
             case=case.number,
@@ -165,7 +199,10 @@ def measured(
             device_ms=device_ms,
             wall_ms=estimate(taken.wall_ms),
             tflops=case.workload.flop(which) / device_ms.median / 1e9,
-            memory=Memory(
+            sm_mhz=estimate(clocks) if clocks else None,
+            mega_cycles=statistics.median(cycles) if cycles else None,
+            memory=memory
+            or Memory(
                 working_bytes=84 * 2**20,
                 absolute_bytes=300 * 2**20 if which == "fwd" else 512 * 2**20,
                 saved_bytes=66 * 2**20 if which != "bwd" else None,
@@ -202,7 +239,9 @@ def cases(of: Plan) -> list[Case]:
 
 
 def lab6_events() -> list[Event]:
-    """A small lab6 in which everything happens that can: results, OOM, unsupported, wrong, partial.
+    """A small lab6 in which every way to end happens: results, OOM, unsupported, wrong, partial.
+
+    It is what a session without the GPU's counters, ceilings and all else that is optional holds.
 
     seq 512: pytorch, sdpa three times as fast, flash2 not converged and launch-bound, sdpa-cudnn wrong.
     seq 4096: pytorch out of memory in backward, sdpa partial, flash2 crashed, sdpa-cudnn unsupported.
@@ -238,6 +277,113 @@ def lab6_events() -> list[Event]:
         Log(level="info", message="compiled in 2 s"),
         Finished(at_s=4.0, ending="interrupted", reason="Ctrl+C", results=13, failures=4),
     ]
+
+
+CEILINGS = Ceilings(
+    at_s=0.9,
+    matmul={"bfloat16": MatmulRate(tflops=750.0, size=8192, sm_mhz=1542.0)},
+    copy=CopyRate(gb_per_s=3000.0, bytes=GIB, sm_mhz=1890.0),
+)
+FLASH_KERNEL = "void flash::flash_fwd_kernel<Flash_fwd_kernel_traits<64, 128, 64, 4>, true>(Flash_fwd_params)"
+MANY_KERNELS = tuple(
+    Kernel(name=f"elementwise_kernel_{index}", count=index + 1, time_us=10.0 - index) for index in range(8)
+)
+
+
+def hopper_events() -> list[Event]:
+    """A session that takes all there is, of two shapes in bfloat16, forward and forward+backward.
+
+    seq 256: compiled ties with pytorch, breaks its graph twice and writes to q; sdpa-flash and flash2
+    are four times as fast and tie; both are launch-bound, flash2 cannot be captured as a graph.
+    seq 4096, under the power cap and beside another process: flash2 is 20 times as fast, and its
+    kernels and energy are known; the others' errors are those of 64 queries a head.
+    """
+    names = ("pytorch", "compiled", "sdpa-flash", "flash2")
+    passes: tuple[Pass, ...] = ("fwd", "fwd_bwd")
+    shapes = [attention(seq=seq, causal=True, dtype="bfloat16", batch=8) for seq in (256, 4096)]
+    whole = plan(shapes, names, passes)
+    short, long = cases(whole)[:4], cases(whole)[4:]
+    scores = Memory(
+        working_bytes=900 * 2**20,
+        absolute_bytes=1100 * 2**20,
+        saved_bytes=80 * 2**20,
+        reserved_bytes=1400 * 2**20,
+        process_bytes=2100 * 2**20,
+    )
+    fused = msgspec.structs.replace(scores, working_bytes=64 * 2**20, saved_bytes=65 * 2**20)
+    events: list[Event] = [header("attnprof run --energy --kernels"), Planned(plan=whole), CEILINGS]
+    for index, case in enumerate(short):
+        events += checked(case, at_s=1.0 + index / 10)
+    events += [
+        CaseChecked(
+            at_s=1.2,
+            case=short[1].number,
+            first_call_ms={"fwd": 9000.0},
+            accuracy=accuracy(),
+            writes_inputs=("q",),
+            graph_breaks={"call to a builtin that is not traced": 2},
+        ),
+        telemetry(2.0, sm_mhz=1980, power_w=400.0),
+        *measured(short[0], passes, sm_mhz=1900.0, memory=scores, at_s=2.5),
+        *measured(short[1], passes, sm_mhz=1900.0, phase=1, memory=scores, at_s=2.5),
+        *measured(short[2], passes, speed=4.0, wall=2.0, sm_mhz=1900.0, memory=fused, at_s=2.5),
+        *measured(short[3], passes, speed=4.0, wall=2.0, sm_mhz=1900.0, phase=1, memory=fused, at_s=2.5),
+        Replayed(at_s=2.6, case=short[2].number, which="fwd_bwd", replay_ms=[0.8] * 7),
+        Replayed(at_s=2.6, case=short[3].number, which="fwd_bwd", reason="it waits for the GPU."),
+        *(event for case in long for event in checked(case, at_s=3.0)),
+        *(telemetry(3.2 + n / 10, sm_mhz=1410, power_w=699.0, throttle=("power cap",)) for n in range(5)),
+        telemetry(3.7, sm_mhz=1410, power_w=699.0, other_processes=1),
+    ]
+    for case, speed in zip(long, (0.1, 0.2, 1.0, 2.0), strict=True):
+        tensors = scores if speed < 1 else fused
+        events += measured(case, passes, speed=speed, sm_mhz=1400.0, memory=tensors, at_s=3.8)
+        if speed < 2:
+            events.append(partly_checked(case))
+    return [
+        *events,
+        Energy(
+            at_s=5.0,
+            case=long[3].number,
+            which="fwd_bwd",
+            joules=1.25,
+            power_w=690.0,
+            window_s=1.0,
+            call_ms=1.81,
+            sm_mhz=1405.0,
+        ),
+        Kernels(
+            at_s=5.1,
+            case=long[3].number,
+            which="fwd",
+            kernels=(Kernel(name=FLASH_KERNEL, count=1, time_us=480.0),),
+            span_us=500.0,
+        ),
+        Kernels(at_s=5.2, case=long[0].number, which="fwd", kernels=MANY_KERNELS, span_us=80.0),
+        Finished(at_s=6.0, ending="completed", results=16),
+    ]
+
+
+def partly_checked(case: Case) -> CaseChecked:
+    """The check of a case too large to be compared whole."""
+    return CaseChecked(
+        at_s=3.1,
+        case=case.number,
+        first_call_ms={"fwd": 210.0},
+        accuracy=Accuracy(
+            verdict="ok",
+            errors={"out": 0.002},
+            plain_errors={"out": 0.002},
+            limits={"out": 0.005},
+            heads_checked=2,
+            heads_total=128,
+            ratio=1.0,
+            queries_checked=64,
+        ),
+    )
+
+
+def hopper() -> Recording:
+    return Recording.of(hopper_events())
 
 
 def telemetry(at_s: float, **fields: object) -> Telemetry:

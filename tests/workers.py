@@ -12,7 +12,7 @@ from impls import Implementation
 from profiler.engine import Engine
 from profiler.environment import resolve_device
 from profiler.events import Event, Finished
-from profiler.plan import Case, Plan, Stopping
+from profiler.plan import Case, Plan, Stopping, Takes
 from profiler.protocol import MeasureShape, WorkerMessage
 from profiler.worker.devices import Device
 from profiler.worker.shape import measure_shape
@@ -47,6 +47,7 @@ def measure(
     *,
     passes: tuple[Pass, ...] = PASSES,
     repeats: int = 3,
+    takes: Takes | None = None,
     find: Callable[[str], Implementation] = impls.find,
 ) -> list[WorkerMessage]:
     """All that a worker sends about one shape, measured in this process."""
@@ -56,7 +57,12 @@ def measure(
     messages: list[WorkerMessage] = []
     measure_shape(
         MeasureShape(
-            workload=workload, cases=cases, passes=passes, stopping=Stopping(repeats=repeats), seed=0
+            workload=workload,
+            cases=cases,
+            passes=passes,
+            stopping=Stopping(repeats=repeats),
+            takes=takes or Takes(),
+            seed=0,
         ),
         device,
         find,

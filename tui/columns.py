@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from profiler import wording
+from profiler.events import Estimate
 from profiler.rows import Row, Status
-from profiler.units import TEXT_PARAMETERS, ShapeColumns, margin, mib, ms, ratio, tflops
+from profiler.units import TEXT_PARAMETERS, ShapeColumns, figure, margin, mib, ms, percent, tflops
 from profiler.workload import PASSES, Attention, Pass
 
 if TYPE_CHECKING:
@@ -49,11 +50,18 @@ class Line:
         return self.headline.workload
 
     @property
+    def conditions(self) -> list[str]:
+        """What its shape was measured under, which is the same for every line of the shape."""
+        return list(
+            dict.fromkeys(word for row in self.rows.values() for word in wording.condition_words(row))
+        )
+
+    @property
     def remarks(self) -> list[str]:
-        """What there is to say, each thing once, naming its passes where it is not about all."""
+        """What there is to say beside that, each thing once, naming its passes where it is not about all."""
         about: dict[str, list[Pass]] = {}
         for which, row in self.rows.items():
-            for remark in wording.remarks(row):
+            for remark in wording.remarks(row, conditions=False):
                 about.setdefault(remark, []).append(which)
         about.pop(wording.STATUS_WORDS["running"], None)  # the times that come and go say so
         return [
@@ -97,14 +105,12 @@ class Column:
         return min(self.width, _LEAST_REMARKS) if self.kind == "remarks" else self.width
 
 
-def columns_of(
-    lines: list[Line], shapes: ShapeColumns, best: set[tuple[int, Pass]], *, short: bool
-) -> list[Column]:
-    """Every column there could be, in the order they stand in; those with nothing in them left out."""
-    from rich.text import Text
+def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[Column]:
+    """Every column there could be, in the order they stand in; those with nothing in them left out.
 
-    def numbers(title: str, rank: int, cells: Iterable[str | None]) -> Column:
-        return Column(title, [Text(cell or "-", style="" if cell else "dim") for cell in cells], rank)
+    `short` is for so little room that a name and a margin take it from the numbers.
+    """
+    from rich.text import Text
 
     heads = [line.headline for line in lines]
     columns = [
@@ -119,27 +125,69 @@ def columns_of(
     ]
     for which in (which for which in PASSES if any(which in line.rows for line in lines)):
         of_pass = [line.rows[which] for line in lines]
-        times = [_time(row, (row.case, which) in best) for row in of_pass]
+        times = [_time(row) for row in of_pass]
         intervals = [margin(row.device_ms.margin) if row.device_ms else "" for row in of_pass]
         columns += [
             Column(f"{SHORT_PASS[which]}\nms", times, rank=0 if which == heads[0].which else 1),
-            Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=6),
+            Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=8),
         ]
-    columns += [
-        numbers("wall\nms", 7, (ms(head.wall_ms.median) if head.wall_ms else None for head in heads)),
-        numbers("\nTFLOP/s", 2, (None if head.tflops is None else tflops(head.tflops) for head in heads)),
-        numbers(
-            "memory\nMiB", 3, (mib(head.memory.working_bytes) if head.memory else None for head in heads)
-        ),
-        numbers("saved\nMiB", 8, map(_saved, heads)),
-    ]
+    columns += _figures(heads)
     if len({head.implementation for head in heads}) > 1:
-        columns.append(Column("\nspeedup", [_speedup(head) for head in heads], rank=0))
+        columns.append(Column("\nspeedup", _speedups(heads, short=short), rank=0))
     columns += [
-        numbers("\nerror", 4, (wording.error_ratio(head) for head in heads)),
-        Column("\nremarks", [Text("; ".join(line.remarks)) for line in lines], rank=5, kind="remarks"),
+        _numbers("\nerror", 4, (wording.error_ratio(head) for head in heads)),
+        Column(
+            "\nremarks",
+            [Text("; ".join(line.remarks + line.conditions)) for line in lines],
+            rank=7,
+            kind="remarks",
+        ),
     ]
     return [column for column in columns if any(cell.plain.strip("-") for cell in column.cells)]
+
+
+def _numbers(title: str, rank: int, cells: Iterable[str | None]) -> Column:
+    from rich.text import Text
+
+    return Column(title, [Text(cell or "-", style="" if cell else "dim") for cell in cells], rank)
+
+
+def _figures(heads: list[Row]) -> list[Column]:
+    """What there is beside times: of the pass that sums a line up."""
+    from rich.text import Text
+
+    bounds = [Text(head.roofline.bound or "-", style="dim") for head in heads]
+    return [
+        _numbers("wall\nms", 9, (_median(head.wall_ms) for head in heads)),
+        _numbers("graph\nms", 13, (_median(head.graph_ms) for head in heads)),
+        _numbers("\nTFLOP/s", 2, (None if head.tflops is None else tflops(head.tflops) for head in heads)),
+        _numbers("peak\n%", 5, map(_percent_of_peak, heads)),
+        Column("\nbound", bounds, rank=10, kind="words"),
+        _numbers("SM\nMHz", 6, map(wording.sm_clock, heads)),
+        _energy(heads),
+        _numbers(
+            "memory\nMiB", 3, (mib(head.memory.working_bytes) if head.memory else None for head in heads)
+        ),
+        _numbers("saved\nMiB", 12, map(_saved, heads)),
+    ]
+
+
+def _median(time: Estimate | None) -> str | None:
+    return ms(time.median) if time else None
+
+
+def _percent_of_peak(row: Row) -> str | None:
+    share = row.roofline.percent_of_measured_peak
+    return None if share is None else percent(share)
+
+
+def _energy(heads: list[Row]) -> Column:
+    """Joules a call, in the unit that keeps the largest readable."""
+    joules = [head.energy.joules if head.energy else None for head in heads]
+    unit, factor = ("J", 1) if max(filter(None, joules), default=0) >= 1 else ("mJ", 1000)
+    return _numbers(
+        f"energy\n{unit}", 11, (None if call is None else figure(factor * call) for call in joules)
+    )
 
 
 def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
@@ -163,14 +211,14 @@ def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
     ]
 
 
-def _time(row: Row, is_fastest: bool) -> Text:
+def _time(row: Row) -> Text:
     """The median, or the word for why there is none; dots where it is being measured."""
     from rich.text import Text
 
     style = _STATUS_STYLE[row.status]
     if row.device_ms is not None:
         median = ms(row.device_ms.median)
-        return Text(f"*{median}", style="bold green") if is_fastest else Text(median, style=style)
+        return Text(f"*{median}", style="bold green") if row.is_fastest else Text(median, style=style)
     if row.status == "running":
         return Text("...", style=style)
     return Text("-" if row.status == "partial" else _SHORT_STATUS[row.status], style=style)
@@ -180,15 +228,30 @@ def _saved(row: Row) -> str | None:
     return mib(row.memory.saved_bytes) if row.memory and row.memory.saved_bytes is not None else None
 
 
-def _speedup(row: Row) -> Text:
-    """Over the baseline, which is marked; the verdict where a wrong result has none."""
+def _speedups(heads: list[Row], *, short: bool) -> list[Text]:
+    """Over the baseline, which is marked; the verdict where a wrong result has none.
+
+    The ratios stand below each other, and so do the margins. A `short` one has no margin.
+    """
+    from rich.text import Text
+
+    found = [wording.speedup(head) for head in heads]
+    found = [(value, "" if short and sure != wording.TIE else sure) for value, sure in found]
+    room = max((len(sure) for value, sure in found if value), default=0)
+    return [
+        _no_speedup(head) if not value else Text(f"{value} {sure:<{room}}" if room else value)
+        for head, (value, sure) in zip(heads, found, strict=True)
+    ]
+
+
+def _no_speedup(row: Row) -> Text:
     from rich.text import Text
 
     if row.is_baseline:
         return Text("baseline", style="dim")
     if row.status in ("wrong", "nan"):
         return Text(_SHORT_STATUS[row.status], style=_STATUS_STYLE[row.status])
-    return Text(ratio(row.speedup.median)) if row.speedup else Text("-", style="dim")
+    return Text("-", style="dim")
 
 
 def fit(columns: Sequence[Column], width: int | None) -> tuple[list[Column], int]:

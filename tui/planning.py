@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import overload
 
+import msgspec
+
 import impls
-from profiler import grid
+from profiler import grid, sizes
 from profiler.environment import Device
-from profiler.plan import Plan, PlanError, Stopping
+from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS, Preset
+from profiler.units import byte_count
 from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
 
 
@@ -34,7 +37,12 @@ class Asked:
     repeats: int | None = None
     precision: str | None = None
     budget_s: float | None = None
+    quick: bool = False
+    cooldown_s: float = 0.0
     timeout_s: float = 120.0
+    energy: bool = False
+    kernels: bool = False
+    memory_limit: str | None = None
     baseline: str | None = None
     seed: int = 0
     label: str | None = None
@@ -56,6 +64,13 @@ _DEFAULTS = {
     "cuda": _Defaults(batch="32", seq="1024", heads="32", emb_dim="2048", dtype="fp16"),
     "cpu": _Defaults(batch="1", seq="128,256,512", heads="8", emb_dim="512", dtype="fp32"),
 }
+
+# What answers while a person turns a knob: about a second a shape.
+_QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.02)
+_QUICK_TAKES = Takes(accuracy=False, graphs=False, ceilings=False)
+
+# Against slips of the unit; how much of a limit CUDA itself takes, only the worker can tell.
+_LEAST_MEMORY_LIMIT_BYTES = 256 * 2**20
 
 _PASS_NAMES: dict[str, Pass] = {
     **{name: name for name in PASSES},
@@ -91,6 +106,8 @@ def make_plan(asked: Asked, device: Device) -> Plan:
         passes=_passes(asked.passes),
         baseline=baseline,
         stopping=_stopping(asked, preset),
+        takes=_takes(asked, device),
+        memory_limit_bytes=_memory_limit(asked.memory_limit, device),
         seed=_seed(asked.seed),
         device=device.name,
         timeout_s=_positive(asked.timeout_s, "--timeout"),
@@ -181,20 +198,57 @@ def _passes(text: str | None) -> tuple[Pass, ...]:
 
 
 def _stopping(asked: Asked, preset: Preset | None) -> Stopping:
+    """That of --quick or the preset, with what was typed in the place of its own."""
+    stopping = _QUICK_STOPPING if asked.quick else preset.stopping if preset else Stopping()
     adaptive = asked.precision is not None or asked.budget_s is not None
     if asked.repeats is not None:
         if adaptive:
             raise PlanError("give --repeats for an exact count, or --precision and --budget, not both")
         if asked.repeats < 1:
             raise PlanError(f"--repeats must be at least 1, not {asked.repeats}")
-        return Stopping(repeats=asked.repeats)
-    if preset and not adaptive:
-        return preset.stopping
-    default = Stopping()
-    return Stopping(
-        precision=default.precision if asked.precision is None else _fraction(asked.precision),
-        budget_s=default.budget_s if asked.budget_s is None else _positive(asked.budget_s, "--budget"),
-    )
+    if asked.repeats is not None or adaptive:
+        stopping = msgspec.structs.replace(stopping, repeats=asked.repeats)
+    if asked.precision is not None:
+        stopping = msgspec.structs.replace(stopping, precision=_fraction(asked.precision))
+    if asked.budget_s is not None:
+        stopping = msgspec.structs.replace(stopping, budget_s=_positive(asked.budget_s, "--budget"))
+    return msgspec.structs.replace(stopping, cooldown_s=_cooldown(asked.cooldown_s, asked.timeout_s))
+
+
+def _cooldown(seconds: float, timeout_s: float) -> float:
+    if not 0 <= seconds < float("inf"):
+        raise PlanError(f"--cooldown must be a number of seconds from 0 on, not {seconds:g}")
+    if seconds >= timeout_s > 0:
+        raise PlanError(
+            f"--cooldown must be below --timeout ({timeout_s:g} s), not {seconds:g}: "
+            "a case that gives no sign of life for so long is ended"
+        )
+    return seconds
+
+
+def _takes(asked: Asked, device: Device) -> Takes:
+    extras = [name for name in ("energy", "kernels") if getattr(asked, name)]
+    if asked.quick:
+        if extras:
+            options = " and ".join(f"--{name}" for name in extras)
+            raise PlanError(f"--quick has no time for {options}: drop --quick, or drop {options}")
+        return _QUICK_TAKES
+    if asked.energy and device.info.kind != "cuda":
+        raise PlanError("--energy reads the energy counter of a GPU, and the CPU has none: drop --energy")
+    return Takes(energy=asked.energy, kernels=asked.kernels)
+
+
+def _memory_limit(text: str | None, device: Device) -> int | None:
+    if text is None:
+        return None
+    limit = sizes.parse_bytes(text, "--memory-limit", least=_LEAST_MEMORY_LIMIT_BYTES)
+    there = device.gpu.memory_bytes if device.gpu else None
+    if there is not None and limit > there:
+        raise PlanError(
+            f"--memory-limit {text.strip()} is more than the {byte_count(there)} of {device.info.name}; "
+            "give less, or drop it"
+        )
+    return limit
 
 
 def _fraction(text: str) -> float:

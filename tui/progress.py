@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, cast
 
 from profiler import wording
+from profiler.conditions import ANOTHER_PROCESS
 from profiler.environment import Device
 from profiler.events import CaseStarted, Event, Failure, Log, Result, Telemetry
 from profiler.plan import Plan
@@ -16,7 +17,7 @@ from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.units import byte_count, count, plain_text, shape_columns
 from profiler.workload import PASS_LABELS
-from tui import tables
+from tui import details, tables
 from tui.output import BackgroundOutput, put
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ class PlainProgress(_WrittenProgress):
             case Log() if event.level != "info":
                 self.say(f"{event.level}: {plain_text(event.message)}")
 
+    def end(self) -> None:
+        """Kernels, where they were asked for: they come after the line of their result."""
+        for line in details.kernel_lines(rows(self.recording), self._shapes):
+            self.say(line)
+
     def _say_status(self) -> None:
         """How far it is, once before each shape but the first."""
         if self.shapes_done > self._told:
@@ -176,6 +182,8 @@ class LiveProgress(_WrittenProgress):
         self._live.stop()
         if self.recording.cases:
             self._console.print(tables.results_table(self.recording, width=self._console.width))
+        for line in details.details(self.recording):
+            self.say(line)
 
     def _view(self) -> RenderableType:
         from rich.console import Group
@@ -224,6 +232,7 @@ def _reading(reading: Telemetry) -> str:
         reading.utilization_percent is not None and f"{reading.utilization_percent:.0f} % busy",
         reading.process_bytes is not None and byte_count(reading.process_bytes),
         ", ".join(reading.throttle),
+        bool(reading.other_processes) and ANOTHER_PROCESS,
     )
     return "  ".join(part for part in parts if part)
 

@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING
 from profiler import wording
 from profiler.recording import Recording
 from profiler.rows import Row, rows
-from profiler.units import ShapeColumns, describe_shape, margin, mib, ms, ratio, shape_columns, tflops
+from profiler.units import ShapeColumns, describe_shape, margin, mib, ms, shape_columns, tflops
 from profiler.workload import PASS_LABELS
 from tui.columns import INTERVAL, Column, Line, columns_of, fit, lines_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_OF_HEADLINE = ("wall", "TFLOP/s", "memory", "saved", "speedup")
+_OF_HEADLINE = (
+    "wall",
+    "graph",
+    "TFLOP/s",
+    "peak",
+    "bound",
+    "SM",
+    "energy",
+    "memory",
+    "saved",
+    "speedup",
+)
 _SHORT_TITLES = 60  # in fewer columns "implementation" takes room that numbers need
 _MOST_BELOW = 6  # remarks below the table, before it only says how many more there are
 
@@ -37,16 +48,15 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     from rich.table import Table
     from rich.text import Text
 
-    all_rows = rows(recording)
-    lines = lines_of(all_rows)
+    lines = lines_of(rows(recording))
     # The plan's shapes, so that the columns stay as they are while a run's shapes come one by one.
     shapes = shape_columns(recording.plan.workloads if recording.plan else [line.shape for line in lines])
     lines = _last_shapes(lines, most_lines)
     short = width is not None and width < _SHORT_TITLES
-    columns, gap = fit(columns_of(lines, shapes, wording.fastest(all_rows), short=short), width)
+    columns, gap = fit(columns_of(lines, shapes, short=short), width)
     below = _legend(lines, columns)
     if not any(column.kind == "remarks" for column in columns):
-        below += _remarks_below(lines, shapes)
+        below += _conditions_below(lines, shapes) + _remarks_below(lines, shapes)
     table = Table(
         title=Text(shapes.caption(), style="bold"),
         title_justify="left",
@@ -81,8 +91,7 @@ def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:
         parts.append(f"{tflops(row.tflops)} TFLOP/s")
     if row.memory:
         parts.append(f"{mib(row.memory.working_bytes)} MiB")
-    if row.speedup:
-        parts.append(ratio(row.speedup.median))
+    parts.append(" ".join(filter(None, wording.speedup(row))))
     parts.append("; ".join(wording.remarks(row)))
     return "  ".join(filter(None, parts))
 
@@ -110,8 +119,9 @@ def _has_groups(lines: Sequence[Line]) -> bool:
 
 def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     """What a reader needs to know of the columns that are shown."""
+    heads = [line.headline for line in lines]
     shown = [column.title.split("\n")[0] or column.title.strip() for column in columns]
-    parts = ["* fastest of its shape and pass"] if _has_groups(lines) else []
+    parts = ["* fastest of its shape and pass, and what ties with it"] if _has_groups(lines) else []
     if INTERVAL in shown:
         parts.append(f"{INTERVAL} the wider side of the 95 % interval")
     if lines and len(lines[0].rows) > 1:
@@ -119,7 +129,24 @@ def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
         parts += [f"{', '.join(about)} of {PASS_LABELS[lines[0].headline.which]}"] if about else []
     if "error" in shown:
         parts.append("error against a reference, over plain PyTorch's")
+    if "peak" in shown:
+        parts.append("peak: share of the matmul rate measured here")
+    if "SM" in shown and any(row.sm_mhz is None and row.nvml_sm_mhz for row in heads):
+        parts.append(f"{wording.NVML_CLOCK} clock by NVML")
+    if any(row.is_tie for row in heads):
+        parts.append(f"{wording.TIE}: the speedup's 95 % interval holds 1")
     return ["; ".join(parts)] if parts else []
+
+
+def _conditions_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
+    """What shapes were measured under, each condition once."""
+    under: dict[str, dict[str, None]] = {}
+    for line in lines:
+        for condition in line.conditions:
+            under.setdefault(condition, {})[shapes.describe(line.shape)] = None
+    return [
+        ": ".join(filter(None, (condition, _and_more(list(where))))) for condition, where in under.items()
+    ]
 
 
 def _remarks_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from profiler.recording import Recording
-from profiler.rows import Row
+from profiler.rows import Row, datasheet_peaks
 
 
 def row_object(row: Row) -> dict[str, Any]:
@@ -20,15 +20,32 @@ def row_object(row: Row) -> dict[str, Any]:
         "status": row.status,
         "device_ms": _fields(row.device_ms),
         "wall_ms": _fields(row.wall_ms),
+        "graph_ms": _fields(row.graph_ms),
+        "graph_reason": row.graph_reason,
         "tflops": row.tflops,
         "speedup": _fields(row.speedup),
+        "tie": row.is_tie,
         "is_baseline": row.is_baseline,
+        "is_fastest": row.is_fastest,
+        "sm_mhz": _fields(row.sm_mhz),
+        "nvml_sm_mhz": row.nvml_sm_mhz,
+        "mega_cycles": row.mega_cycles,
+        "flop_per_byte": row.roofline.flop_per_byte,
+        "percent_of_measured_peak": row.roofline.percent_of_measured_peak,
+        "percent_of_datasheet_peak": row.roofline.percent_of_datasheet_peak,
+        "percent_of_copy_bandwidth": row.roofline.percent_of_copy_bandwidth,
+        "bound": row.roofline.bound,
+        "energy": _energy(row),
         "memory": _fields(row.memory),
         "accuracy": _fields(row.accuracy),
         "first_call_ms": row.first_call_ms,
         "converged": row.converged,
         "launch_hidden": row.launch_hidden,
         "launch_bound": row.launch_bound,
+        "conditions": dict(row.conditions),
+        "writes_inputs": list(row.writes_inputs),
+        "graph_breaks": None if row.graph_breaks is None else dict(row.graph_breaks),
+        "kernels": _kernels(row),
         "notes": list(row.notes),
         "failure": None
         if row.failure is None
@@ -38,6 +55,29 @@ def row_object(row: Row) -> dict[str, Any]:
             "requested_bytes": row.failure.requested_bytes,
             "largest_batch": row.failure.largest_batch,
         },
+    }
+
+
+def _energy(row: Row) -> dict[str, float | None] | None:
+    if row.energy is None:
+        return None
+    return {
+        "joules_per_call": row.energy.joules,
+        "joules_per_token": row.joules_per_token,
+        "power_w": row.energy.power_w,
+        "window_s": row.energy.window_s,
+        "call_ms": row.energy.call_ms,
+        "sm_mhz": row.energy.sm_mhz,
+    }
+
+
+def _kernels(row: Row) -> dict[str, Any] | None:
+    """Every kernel of one call under its whole name, longest first."""
+    if row.kernels is None:
+        return None
+    return {
+        "span_us": row.kernels.span_us,
+        "kernels": [_fields(kernel) for kernel in row.kernels.kernels],
     }
 
 
@@ -52,7 +92,20 @@ def session_object(recording: Recording) -> dict[str, Any]:
         "baseline": recording.baseline,
         "seed": plan.seed if plan else None,
         "stopping": _fields(plan.stopping if plan else None),
+        "ceilings": _ceilings(recording),
         "environment": msgspec.to_builtins(header.environment) if header else None,
+    }
+
+
+def _ceilings(recording: Recording) -> dict[str, Any] | None:
+    """What was measured, and what the data sheet promises of the same."""
+    measured, peaks = recording.ceilings, datasheet_peaks(recording)
+    if measured is None and peaks is None:
+        return None
+    return {
+        "matmul": {dtype: _fields(rate) for dtype, rate in measured.matmul.items()} if measured else {},
+        "copy": _fields(measured.copy) if measured else None,
+        "datasheet": None if peaks is None else {"tflops": dict(peaks.tflops), "gb_per_s": peaks.gb_per_s},
     }
 
 

@@ -1,4 +1,7 @@
-"""`python -m profiler.worker DEVICE`: requests on stdin, events on stdout, JSON lines, until stdin closes."""
+"""`python -m profiler.worker DEVICE [MEMORY_LIMIT_BYTES]`: serves requests until stdin closes.
+
+Requests come on stdin, events go to stdout, both as JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from profiler.protocol import MeasureShape, NotReady, WorkerMessage
+from profiler.protocol import MeasureCeilings, MeasureShape, NotReady, Request, WorkerMessage
 
 EXIT_FAILED = 1
 EXIT_NOT_READY = 3
@@ -27,17 +30,23 @@ def main() -> int:
     requests = _read_requests(sys.stdin.buffer)
     try:
         import impls
+        from profiler.worker.ceilings import send_ceilings
         from profiler.worker.devices import open_device
         from profiler.worker.shape import DeviceLost, measure_shape
 
-        device = open_device(sys.argv[1])
+        name, *limit = sys.argv[1:]
+        device = open_device(name, int(limit[0]) if limit else None)
         send(device.facts())
     except Exception as error:
         send(NotReady(message=f"{type(error).__name__}: {' '.join(str(error).split())}"))
         return EXIT_NOT_READY
     while True:
         try:
-            measure_shape(requests.get(), device, impls.find, send)
+            match requests.get():
+                case MeasureShape() as request:
+                    measure_shape(request, device, impls.find, send)
+                case MeasureCeilings(dtypes=dtypes):
+                    send_ceilings(dtypes, device, send)
         except DeviceLost as error:
             sys.stderr.write(f"{error}\n")
             return EXIT_DEVICE_LOST
@@ -68,10 +77,10 @@ def _take_stdout() -> Callable[[WorkerMessage], None]:
     return send
 
 
-def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[MeasureShape]:
+def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[Request]:
     """Requests as they come, read by a thread that ends the process when stdin closes, whatever else runs."""
-    requests: queue.SimpleQueue[MeasureShape] = queue.SimpleQueue()
-    decode = msgspec.json.Decoder(MeasureShape).decode
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    decode: Callable[[bytes], Request] = msgspec.json.Decoder(Request).decode
 
     def read() -> None:
         try:

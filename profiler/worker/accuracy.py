@@ -11,6 +11,7 @@ is not exactly zero. So the limit is at least torch.testing's own absolute toler
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ import torch
 from impls.contract import Layout
 from profiler.events import Accuracy, Verdict
 from profiler.worker.inputs import make_inputs, to_bhsd
-from profiler.worker.reference import TENSORS, Four, Pair, attention_by_definition, sample_pairs, take
+from profiler.worker.reference import TENSORS, Four, Sample, attention_by_definition, choose_sample, take
 from profiler.workload import Attention
 
 _LEAST_LIMIT = 1e-5  # torch.testing's atol, the same for float32, float16 and bfloat16
@@ -26,31 +27,31 @@ _LEAST_LIMIT = 1e-5  # torch.testing's atol, the same for float32, float16 and b
 
 @dataclass(frozen=True)
 class Reference:
-    """The right answer on a sample of heads, plain PyTorch's errors there, and the limits that follow.
+    """The right answer on a sample of a shape, plain PyTorch's errors there, and the limits that follow.
 
     `tensors` wait in the host's memory: the device's is the case's.
     """
 
     workload: Attention
-    pairs: list[Pair]
+    sample: Sample
     tensors: Four
     plain_errors: dict[str, float]
     limits: dict[str, float]
 
     @classmethod
     def compute(cls, workload: Attention, device: str, seed: int, *, backward: bool) -> Reference:
-        """From the same inputs that make_inputs gives for `seed`; in float64 for float32 workloads."""
+        """From the same inputs that make_inputs gives for `seed`; in float64 for float32 workloads.
+
+        Shapes of any size: choose_sample keeps the cost.
+        """
         dtype: torch.dtype = getattr(torch, workload.dtype)
         exact = torch.float64 if dtype == torch.float32 else torch.float32
         inputs = make_inputs(workload, "bhsd", device, seed)
-        pairs = sample_pairs(workload, device, seed)
+        sample = choose_sample(workload, device, seed)
         with torch.no_grad():
-            parts = [
-                four for _, four in attention_by_definition(workload, inputs, pairs, exact, backward=backward)
-            ]
-            tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            tensors = _joined(attention_by_definition(workload, inputs, sample, exact, backward=backward))
             plain_errors = dict.fromkeys(tensors, 0.0)
-            for part, plain in attention_by_definition(workload, inputs, pairs, dtype, backward=backward):
+            for part, plain in attention_by_definition(workload, inputs, sample, dtype, backward=backward):
                 for name, values in plain.items():
                     plain_errors[name] = max(plain_errors[name], max_error(values, tensors[name][part]))
         limits = {
@@ -58,14 +59,15 @@ class Reference:
             for name, values in tensors.items()
         }
         kept = {name: values.cpu() for name, values in tensors.items()}
-        return cls(workload, pairs, kept, plain_errors, limits)
+        return cls(workload, sample, kept, plain_errors, limits)
 
     def judge(self, out: torch.Tensor, grads: tuple[torch.Tensor, ...] | None, layout: Layout) -> Accuracy:
         """Compare an implementation's output, and its gradients of q, k, v if it gave them."""
         errors: dict[str, float] = {}
         for name, tensor in zip(TENSORS, (out, *(grads or ())), strict=False):
             if name in self.tensors:
-                values = take(to_bhsd(tensor, layout), self.pairs, self.workload.kv_heads)
+                queries = self.sample.queries if name in ("out", "dq") else None
+                values = take(to_bhsd(tensor, layout), self.sample.pairs, self.workload.kv_heads, queries)
                 wanted = self.tensors[name].to(values.device)
                 errors[name] = max_error(values.reshape(wanted.shape), wanted)
         ratios = [
@@ -77,9 +79,16 @@ class Reference:
             plain_errors=self.plain_errors,
             limits=self.limits,
             ratio=max(ratios) if ratios and all(map(math.isfinite, ratios)) else None,
-            heads_checked=len(self.pairs) * (self.workload.heads // self.workload.kv_heads),
+            heads_checked=len(self.sample.pairs) * (self.workload.heads // self.workload.kv_heads),
             heads_total=self.workload.batch * self.workload.heads,
+            queries_checked=self.sample.queries_checked,
         )
+
+
+def _joined(parts: Iterable[tuple[slice, Four]]) -> Four:
+    """The tensors of all pairs."""
+    fours = [four for _, four in parts]
+    return {name: torch.cat([four[name] for four in fours]) for name in fours[0]}
 
 
 def max_error(values: torch.Tensor, wanted: torch.Tensor) -> float:

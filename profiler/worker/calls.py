@@ -9,7 +9,7 @@ import torch
 from impls.contract import Attend
 from profiler.worker.devices import Device
 from profiler.worker.inputs import Tensors
-from profiler.worker.timer import CallTimer, Timing
+from profiler.worker.timer import Call, CallTimer, Timing
 from profiler.workload import Pass
 
 
@@ -35,12 +35,16 @@ class Calls:
         out = self.attend(inputs.q, inputs.k, inputs.v)
         return torch.autograd.grad(out, (inputs.q, inputs.k, inputs.v), inputs.grad_out)
 
-    def time(self, which: Pass, inputs: Tensors, *, wall: bool) -> Timing:
-        """One sample of a pass. Backward's forward is run before its clock starts."""
-        timer = self.timers.get(which) or self.timers.setdefault(which, self.device.timer())
+    def ready(self, which: Pass, inputs: Tensors) -> Call:
+        """One call of a pass, to be made any number of times; backward's forward is run here."""
         if which == "fwd":
-            return timer.sample(lambda: self.forward(inputs), wall=wall)
+            return lambda: self.forward(inputs)
         if which == "fwd_bwd":
-            return timer.sample(lambda: self.forward_backward(inputs), wall=wall)
+            return lambda: self.forward_backward(inputs)
         out = self.forward(inputs)
-        return timer.sample(lambda: self.backward(inputs, out), wall=wall)
+        return lambda: self.backward(inputs, out)
+
+    def time(self, which: Pass, inputs: Tensors, *, wall: bool) -> Timing:
+        """One sample of a pass."""
+        timer = self.timers.get(which) or self.timers.setdefault(which, self.device.timer())
+        return timer.sample(self.ready(which, inputs), wall=wall)

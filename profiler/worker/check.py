@@ -19,9 +19,10 @@ from impls.contract import Implementation
 from profiler.events import Accuracy, Memory
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
+from profiler.worker.compiled import watch_compilation
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain
-from profiler.worker.inputs import make_inputs
+from profiler.worker.inputs import changed_inputs, make_inputs
 from profiler.workload import Attention, Pass
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class Checked:
     lost: dict[Pass, Explanation] = field(default_factory=dict)
     backend: str | None = None
     accuracy: Accuracy | None = None
+    writes_inputs: tuple[str, ...] = ()
+    graph_breaks: dict[str, int] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -70,7 +73,7 @@ def check(
     """
     device.release()
     checked, grads = Checked(), None
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, watch_compilation() as compilation:
         warnings.simplefilter("always")  # SDPA's backends give their reasons for refusing as warnings
         try:
             first = _FirstCalls(implementation, workload, device, seed)
@@ -82,7 +85,13 @@ def check(
                 grads = first.backward(out, checked)
             except Exception as error:
                 checked.lost = dict.fromkeys(_with_backward(passes), explain(error, caught))
-        out = out.detach()  # its graph has done its service, and what follows needs the memory
+        out = out.detach()  # its graph has done its service
+        if reference is not None:
+            try:
+                checked.accuracy = reference.judge(out, grads, implementation.layout)
+            except Exception as error:
+                checked.notes.append(f"accuracy was not checked: {explain(error).message}")
+        del out, grads  # what follows needs the memory
         if "fwd_bwd" in passes and not checked.lost:
             try:
                 first.forward_backward(checked)
@@ -90,11 +99,11 @@ def check(
                 checked.lost["fwd_bwd"] = explain(error, caught)
     if set(checked.lost) == set(passes):
         raise CannotRun(next(iter(checked.lost.values())))
-    if reference is not None:
-        try:
-            checked.accuracy = reference.judge(out, grads, implementation.layout)
-        except Exception as error:
-            checked.notes.append(f"accuracy was not checked: {explain(error).message}")
+    try:
+        checked.writes_inputs = first.changed_inputs()
+    except Exception as error:
+        checked.notes.append(f"whether its inputs were changed was not checked: {explain(error).message}")
+    checked.graph_breaks = compilation.graph_breaks
     return checked
 
 
@@ -112,6 +121,8 @@ class _FirstCalls:
         self._implementation = implementation
         self._device = device
         self._inputs = make_inputs(workload, implementation.layout, device.name, seed)
+        self._fingerprints = self._inputs.fingerprints()
+        device.release()  # what they took must not count as reserved by the case
         self._calls = Calls(prepared.result, device)
         self._prepared_bytes = prepared.held_bytes
         self._saved_bytes = 0
@@ -149,6 +160,10 @@ class _FirstCalls:
         tracked = self._device.track(lambda: self._calls.forward_backward(self._inputs))
         checked.memory["fwd_bwd"] = self._memory(tracked.peak_bytes)
 
+    def changed_inputs(self) -> tuple[str, ...]:
+        """The names of inputs that are not what they were before the first call."""
+        return changed_inputs(self._fingerprints, self._inputs.fingerprints())
+
     def _memory(self, peak_bytes: int) -> Memory:
         working = self._prepared_bytes + peak_bytes
         return Memory(
@@ -156,6 +171,7 @@ class _FirstCalls:
             absolute_bytes=self._inputs.nbytes + working,
             saved_bytes=self._saved_bytes,
             reserved_bytes=self._device.reserved_bytes(),
+            process_bytes=self._device.process_bytes(),
         )
 
 
@@ -188,14 +204,17 @@ def largest_batch(
         return None
     device.release()
     available = device.available_bytes()
+    before = device.reserved_bytes() or 0
     try:
         trial = check(implementation, one, passes, device, 0, None)
     except CannotRun as refusal:
         return 0 if refusal.explanation.kind == "oom" else None
     finally:
         gc.collect()
-    largest = max(trial.memory.values(), key=lambda memory: memory.absolute_bytes)
-    # What the allocator held beyond what was alive (workspaces, splinters) does not grow with the batch.
-    beyond = max((largest.reserved_bytes or 0) - largest.absolute_bytes, 0)
-    usable = max(int(_USABLE * available) - beyond, 0)
-    return min(workload.batch - 1, usable // largest.absolute_bytes)
+    largest = max(
+        trial.memory.values(), key=lambda memory: (memory.reserved_bytes or 0, memory.absolute_bytes)
+    )
+    # By what the allocator held, not by what was alive: small tensors split large freed blocks,
+    # and what is left of these cannot serve the next large one, in a batch of any size.
+    one_bytes = max((largest.reserved_bytes or 0) - before, largest.absolute_bytes)
+    return min(workload.batch - 1, int(_USABLE * available) // one_bytes)

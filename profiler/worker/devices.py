@@ -5,16 +5,23 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import psutil
 import torch
 
+from profiler.nvml import Nvml, NvmlDevice, NvmlError
 from profiler.protocol import Ready
+from profiler.units import byte_count
 from profiler.worker.hidden_launch import HiddenLaunchTimer, LaunchBench
+from profiler.worker.host_memory import HostMemory
 from profiler.worker.timer import CallTimer, HostTimer
+
+if TYPE_CHECKING:
+    from profiler.worker.sm_clock import SmClock
 
 T = TypeVar("T")
 
@@ -47,11 +54,19 @@ class Device(Protocol):
         ...
 
     def reserved_bytes(self) -> int | None:
-        """The most that the allocator has held since the last track(), or None without one."""
+        """The most that the allocator has held since the last track() or release(); None without one."""
+        ...
+
+    def process_bytes(self) -> int | None:
+        """What the driver says this process holds on the device now; None where it cannot say."""
         ...
 
     def available_bytes(self) -> int:
         """What can be allocated in one piece after a release()."""
+        ...
+
+    def without_limit(self) -> AbstractContextManager[None]:
+        """For what is attnprof's own work and not the case's: the memory limit does not hold within."""
         ...
 
     def release(self) -> None:
@@ -60,14 +75,25 @@ class Device(Protocol):
 
 
 class CudaDevice:
-    """A CUDA GPU: times by events with the launch hidden, memory by the caching allocator."""
+    """A CUDA GPU: times by events with the launch hidden, memory by the caching allocator.
 
-    def __init__(self, index: int) -> None:
+    Raises:
+        RuntimeError: `memory_limit_bytes` is less than CUDA itself takes.
+    """
+
+    def __init__(self, index: int, memory_limit_bytes: int | None = None) -> None:
         self.name = f"cuda:{index}"
+        self._index = index
+        self._notes: list[str] = []
         torch.cuda.set_device(index)
         self._properties = torch.cuda.get_device_properties(index)
         _allocate_workspaces(self.name)
-        self.bench = LaunchBench(self.name, self._properties.L2_cache_size)
+        self._nvml = self._find_nvml()
+        self.bench = LaunchBench(self.name, self._properties.L2_cache_size, self._open_clock())
+        self._allowed_bytes = self._properties.total_memory
+        if memory_limit_bytes is not None:
+            self._allowed_bytes = self._allocator_share(memory_limit_bytes)
+            self._allow(self._allowed_bytes)
 
     def facts(self) -> Ready:
         """What torch says of the GPU; `uuid` is without NVML's "GPU-"."""
@@ -83,6 +109,7 @@ class CudaDevice:
             memory_bytes=properties.total_memory,
             sm_count=properties.multi_processor_count,
             l2_bytes=properties.L2_cache_size,
+            notes=tuple(self._notes),
         )
 
     def synchronize(self) -> None:
@@ -104,19 +131,80 @@ class CudaDevice:
     def reserved_bytes(self) -> int | None:
         return torch.cuda.max_memory_reserved()
 
+    def process_bytes(self) -> int | None:
+        return self._nvml.process_bytes(os.getpid()) if self._nvml else None
+
     def available_bytes(self) -> int:
         free, _ = torch.cuda.mem_get_info()
-        return free
+        return min(free, max(self._allowed_bytes - torch.cuda.memory_reserved(), 0))
+
+    @contextmanager
+    def without_limit(self) -> Iterator[None]:
+        self._allow(self._properties.total_memory)
+        try:
+            yield
+        finally:
+            self._allow(self._allowed_bytes)
+
+    def energy_j(self) -> float | None:
+        """The GPU's energy counter in joules, or None without one. Slow to read: not near a sample."""
+        return self._nvml.energy_j() if self._nvml else None
 
     def release(self) -> None:
         gc.collect()
         torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+    def _find_nvml(self) -> NvmlDevice | None:
+        try:
+            return Nvml.open().find(str(self._properties.uuid))
+        except NvmlError:  # the engine says why there is no telemetry
+            return None
+
+    def _open_clock(self) -> SmClock | None:
+        """Clocks of single samples, if Triton works here."""
+        try:
+            from profiler.worker.sm_clock import SmClock
+
+            return SmClock(self.name)
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._notes.append(
+                f"SM clocks are NVML's, not each sample's own: Triton does not work here ({why})"
+            )
+            return None
+
+    def _allocator_share(self, limit_bytes: int) -> int:
+        """What of a limit is left for tensors: CUDA's own part counts as on a small card, attnprof's not."""
+        held = self.process_bytes()
+        if held is None:
+            self._notes.append(
+                "what CUDA itself takes is not counted in the memory limit: NVML does not say it"
+            )
+            return limit_bytes + self.bench.flush_bytes
+        context = held - torch.cuda.memory_reserved()
+        if context >= limit_bytes:
+            raise RuntimeError(
+                f"a memory limit of {byte_count(limit_bytes)} leaves nothing: "
+                f"CUDA itself takes {byte_count(context)} here"
+            )
+        return limit_bytes - context + self.bench.flush_bytes
+
+    def _allow(self, allocator_bytes: int) -> None:
+        total = self._properties.total_memory
+        torch.cuda.set_per_process_memory_fraction(min(allocator_bytes / total, 1.0), self._index)
 
 
 class CpuDevice:
-    """The CPU: times by the host's clock, memory by the allocations that torch's profiler records."""
+    """The CPU: times by the host's clock, memory by the allocations that torch's profiler records.
+
+    Without `memory` this process may take what it can get.
+    """
 
     name = "cpu"
+
+    def __init__(self, memory: HostMemory | None = None) -> None:
+        self._memory = memory
 
     def facts(self) -> Ready:
         return Ready(pid=os.getpid(), torch=str(torch.__version__), device_name="CPU")
@@ -144,9 +232,14 @@ class CpuDevice:
     def reserved_bytes(self) -> int | None:
         return None
 
+    def process_bytes(self) -> int | None:
+        return None
+
     def available_bytes(self) -> int:
-        available: int = psutil.virtual_memory().available
-        return available
+        return self._memory.available_bytes() if self._memory else psutil.virtual_memory().available
+
+    def without_limit(self) -> AbstractContextManager[None]:
+        return self._memory.without_limit() if self._memory else nullcontext()
 
     def release(self) -> None:
         gc.collect()
@@ -162,35 +255,19 @@ def _allocate_workspaces(device: str) -> None:
     torch.cuda.synchronize()
 
 
-def open_device(name: str) -> Device:
-    """The device called `name` ("cpu", "cuda:1").
+def open_device(name: str, memory_limit_bytes: int | None = None) -> Device:
+    """The device called `name` ("cpu", "cuda:1"), held to `memory_limit_bytes` if given.
 
     Raises:
-        RuntimeError: CUDA cannot be used; the message says why in torch's words.
+        RuntimeError: CUDA cannot be used; the message says why in torch's words. Or the limit is
+            less than CUDA itself takes.
     """
     # Plain float32 products: TF32 would be a tenth of float32's digits under float32's name.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     if name == "cpu":
-        _guard_host_memory()
-        return CpuDevice()
-    return CudaDevice(torch.device(name).index or 0)
-
-
-def _guard_host_memory() -> None:
-    """Make an allocation beyond what is free fail at once, as a GPU's does.
-
-    Otherwise Linux grants it and kills the process, or swaps, once it is touched.
-    """
-    try:
-        import resource
-    except ImportError:  # no such limits here; the system's own behaviour remains
-        return
-    private = psutil.Process().memory_info().vms
-    limit = private + psutil.virtual_memory().available
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        return CpuDevice(HostMemory(memory_limit_bytes))
+    return CudaDevice(torch.device(name).index or 0, memory_limit_bytes)
 
 
 def _dotted_cudnn(number: int) -> str:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from profiler.worker.timer import Call, Timing
+
+if TYPE_CHECKING:
+    from profiler.worker.sm_clock import SmClock  # Triton is not everywhere
 
 _FIRST_HOLD_US = 100.0
 _LONGEST_HOLD_US = 30_000.0
@@ -24,12 +29,17 @@ _CALIBRATION_CYCLES = 2_000_000
 
 
 class LaunchBench:
-    """What all timers of one GPU share: the spin kernel's rate, the flush buffer, an event pair's cost."""
+    """What all timers of one GPU share: the spin kernel's rate, the flush buffer, an event pair's cost.
 
-    def __init__(self, device: str, l2_bytes: int) -> None:
+    `clock` reads the SM clock of each sample, None where that cannot be had.
+    """
+
+    def __init__(self, device: str, l2_bytes: int, clock: SmClock | None) -> None:
+        self.clock = clock
         self._flush = torch.empty(
             max(2 * l2_bytes, _LEAST_FLUSH_BYTES) // 4, dtype=torch.int32, device=device
         )
+        self.flush_bytes = self._flush.nbytes
         self._cycles_per_us = 0.0
         self.calibrate_spin()
         self.event_pair_ms = self._measure_event_pair()
@@ -63,6 +73,8 @@ class LaunchBench:
             start, end = _event(), _event()
             self.hold(_FIRST_HOLD_US)
             self.flush_l2()
+            if self.clock is not None:
+                self.clock.before()
             start.record()
             end.record()
             end.synchronize()
@@ -91,29 +103,34 @@ class HiddenLaunchTimer:
         attempts, longest_us = (_ATTEMPTS, _LONGEST_HOLD_US) if self._hides else (1, _HOPELESS_HOLD_US)
         for attempt in range(attempts):
             hold_us = min(self.queueing_us * _HOLD_FACTOR * 2**attempt, longest_us)
-            device_ms, hidden = self._attempt(call, hold_us)
-            if hidden:
+            timing = self._attempt(call, hold_us)
+            if timing.hidden:
                 break
-        self._hides = hidden
-        return Timing(device_ms, self._wall_ms(call, device_ms) if wall else None, hidden)
+        self._hides = timing.hidden
+        return replace(timing, wall_ms=self._wall_ms(call, timing.device_ms)) if wall else timing
 
-    def _attempt(self, call: Call, hold_us: float) -> tuple[float, bool]:
-        bench = self._bench
+    def _attempt(self, call: Call, hold_us: float) -> Timing:
+        bench, clock = self._bench, self._bench.clock
         bench.hold(hold_us)
         self._released.record()
         began_ns = time.perf_counter_ns()
         bench.flush_l2()
+        if clock is not None:  # both stamps lie outside the events
+            clock.before()
         self._start.record()
         call()
         self._end.record()
         hidden = not self._released.query()
+        if clock is not None:
+            clock.after()
         queueing_us = (time.perf_counter_ns() - began_ns) / 1000
         self._end.synchronize()
         if not hidden and queueing_us < hold_us:
             bench.calibrate_spin()  # it ended before its time: the clock is not what it was
         # A hiccup of the host must not lengthen every hold to come: the GPU idles meanwhile.
         self.queueing_us += _SMOOTHING * (queueing_us - self.queueing_us)
-        return max(self._start.elapsed_time(self._end) - bench.event_pair_ms, 0.0), hidden
+        device_ms = max(self._start.elapsed_time(self._end) - bench.event_pair_ms, 0.0)
+        return Timing(device_ms, hidden=hidden, sm_mhz=clock.mhz() if clock is not None else None)
 
     def _wall_ms(self, call: Call, device_ms: float) -> float:
         if device_ms < _WARM_HOST_MS:

@@ -19,7 +19,6 @@ from profiler.workload import Pass
 # Wall time is an eager caller's cost, not the comparison: this many samples pin its median well enough,
 # and past them every call is spent on device time.
 WALL_ROUNDS = 20
-_WARM_UP_LEAST_S = 0.1
 _WARM_UP_MOST_S = 1.0
 _SETTLED = 0.02
 _REPORT_EVERY_S = 0.5
@@ -39,11 +38,13 @@ class Series:
 
     device_ms: list[float] = field(default_factory=list)
     wall_ms: list[float] = field(default_factory=list)
+    sm_mhz: list[float | None] = field(default_factory=list)
     hidden: int = 0
     reported: int = 0
 
     def add(self, timing: Timing) -> None:
         self.device_ms.append(timing.device_ms)
+        self.sm_mhz.append(timing.sm_mhz)
         if timing.wall_ms is not None:
             self.wall_ms.append(timing.wall_ms)
         self.hidden += timing.hidden
@@ -60,14 +61,14 @@ class Reporter(Protocol):
     def failed(self, case: int, error: Exception) -> None: ...
 
 
-def warm_up(subject: Subject, clock: Callable[[], float]) -> None:
-    """Visit until the median of a visit's total time settles: at least 100 ms, at most about a second."""
+def warm_up(subject: Subject, least_s: float, clock: Callable[[], float]) -> None:
+    """Visit until the median of a visit's total time settles: at least `least_s`, at most about a second."""
     began_s = clock()
     totals: list[float] = []
     while True:
         totals.append(sum(timing.device_ms for timing in subject.visit(wall=False).values()))
         spent_s = clock() - began_s
-        if spent_s >= _WARM_UP_MOST_S or (spent_s >= _WARM_UP_LEAST_S and _has_settled(totals)):
+        if spent_s >= _WARM_UP_MOST_S or (spent_s >= least_s and _has_settled(totals)):
             return
 
 
@@ -81,6 +82,8 @@ def _has_settled(totals: list[float]) -> bool:
 def run_rounds(
     subjects: Iterable[Subject],
     *,
+    warm_up_s: float,
+    rest: Callable[[], None],
     rule: Callable[[], Rule],
     order: random.Random,
     clock: Callable[[], float],
@@ -88,7 +91,8 @@ def run_rounds(
 ) -> dict[int, dict[Pass, Series]]:
     """Warm the subjects up, then measure in rounds until the rule is content.
 
-    `rule` is called when the rounds begin, so that its budget is theirs alone. A subject that
+    `rest` is called before each round. `rule` is called when the rounds begin, so that its budget
+    is theirs alone. A subject that
     raises is reported and left out from then on; what was measured of it stays. Returns each
     remaining subject's series by case and pass.
     """
@@ -96,7 +100,7 @@ def run_rounds(
     for subject in subjects:
         reporter.visiting(subject.case)
         try:
-            warm_up(subject, clock)
+            warm_up(subject, warm_up_s, clock)
         except Exception as error:
             reporter.failed(subject.case, error)
         else:
@@ -104,6 +108,7 @@ def run_rounds(
     measured: dict[int, dict[Pass, Series]] = {case: {} for case in active}
     stopping, rounds, last_report_s = rule(), 0, clock()
     while active:
+        rest()
         for case in order.sample(list(active), k=len(active)):
             reporter.visiting(case)
             try:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import gc
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
-from impls.contract import Implementation, Layout
+from impls.contract import Implementation
 from profiler import stopping
 from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
 from profiler.plan import Case
 from profiler.protocol import MeasureShape, ShapeDone, Visiting, WorkerMessage
 from profiler.stats import estimate
 from profiler.worker.accuracy import Reference
-from profiler.worker.calls import Calls
 from profiler.worker.check import CannotRun, Checked, check, largest_batch
 from profiler.worker.devices import Device
+from profiler.worker.extras import take_extras
 from profiler.worker.failures import Explanation, explain
-from profiler.worker.inputs import Tensors, make_inputs
-from profiler.worker.reference import is_affordable
 from profiler.worker.rounds import Series, run_rounds
-from profiler.worker.timer import Timing
+from profiler.worker.subject import SharedInputs, Subject
 from profiler.workload import Pass
 
 # A sample whose launch showed is slower than the others; so few of them cannot move the median.
@@ -42,47 +40,77 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
     Raises:
         DeviceLost: the device can no longer be used; what was measured has been sent.
     """
-    reference = _reference(request, device, send)
-    shared = _SharedInputs(request, device)
+    # A collection goes through all that torch has loaded, a tenth of a second each time, if it may.
+    gc.collect()
+    gc.freeze()
+    shared = SharedInputs(request.workload, device, request.seed)
+    subjects = _check_cases(request, device, find, shared, send)
+    measured = _run_rounds(request, subjects, device, send)
+    for subject in subjects:
+        for which, series in measured.get(subject.case, {}).items():
+            send(_result(subject, which, series, request))
+    for subject in subjects:
+        if subject.case in measured:
+            send(Visiting(case=subject.case))
+            try:
+                take_extras(subject, measured[subject.case], request.takes, device, send)
+            except Exception as error:
+                _raise_if_lost(device, error)
+                raise
+    shared.clear()
+    device.release()
+    send(ShapeDone())
+
+
+def _check_cases(
+    request: MeasureShape, device: Device, find: Find, shared: SharedInputs, send: Send
+) -> list[Subject]:
+    """Every case's first calls; those that can be measured."""
+    reference = _reference(request, device, send) if request.takes.accuracy else None
     subjects = []
     for case in request.cases:
         implementation = find(case.implementation)
         checked = _check_case(case, implementation, request, device, reference, send)
         if checked is not None:
             wanted = tuple(which for which in request.passes if which not in checked.lost)
-            subjects.append(_Subject(case, implementation, checked, wanted, shared, device))
-    del reference
+            subjects.append(Subject(case, implementation, checked, wanted, shared, device))
+    return subjects
+
+
+def _run_rounds(
+    request: MeasureShape, subjects: list[Subject], device: Device, send: Send
+) -> dict[int, dict[Pass, Series]]:
     device.release()
-    reporter = _Reporter(subjects, device, send)
+    asked = request.stopping
+    rested_s = 0.0
+
+    def rest() -> None:
+        nonlocal rested_s
+        time.sleep(asked.cooldown_s)
+        rested_s += asked.cooldown_s
+
     gc.disable()  # a collection inside a timed call would be counted as its wall time
     try:
-        measured = run_rounds(
+        return run_rounds(
             subjects,
-            rule=lambda: stopping.rule(request.stopping, time.monotonic),
+            warm_up_s=asked.warm_up_s,
+            rest=rest,
+            # The budget is for measuring: time to cool down is asked for beside it.
+            rule=lambda: stopping.rule(asked, lambda: time.monotonic() - rested_s),
             order=random.Random(request.seed),
             clock=time.monotonic,
-            reporter=reporter,
+            reporter=_Reporter(subjects, device, send),
         )
     finally:
         gc.enable()
-    for subject in subjects:
-        for which, series in measured.get(subject.case, {}).items():
-            send(_result(subject, which, series, request))
-    shared.clear()
-    device.release()
-    send(ShapeDone())
 
 
 def _reference(request: MeasureShape, device: Device, send: Send) -> Reference | None:
     backward = request.passes != ("fwd",)
-    if not is_affordable(request.workload, device.name):
-        lengths = f"{request.workload.seq_q} x {request.workload.seq_k}"
-        message = f"accuracy was not checked at {lengths}: the reference for one head would take minutes"
-        send(Log(level="warning", message=message))
-        return None
     send(Visiting(case=request.cases[0].number))
     try:
-        return Reference.compute(request.workload, device.name, request.seed, backward=backward)
+        with device.without_limit():
+            return Reference.compute(request.workload, device.name, request.seed, backward=backward)
     except Exception as error:
         _raise_if_lost(device, error)
         send(Log(level="warning", message=f"accuracy was not checked: {explain(error).message}"))
@@ -132,6 +160,8 @@ def _case_checked(case: Case, implementation: Implementation, checked: Checked) 
         backend=checked.backend,
         accuracy=checked.accuracy,
         memory=checked.memory,
+        writes_inputs=checked.writes_inputs,
+        graph_breaks=checked.graph_breaks,
         notes=tuple(notes),
     )
 
@@ -165,8 +195,9 @@ def _failure(
     )
 
 
-def _result(subject: _Subject, which: Pass, series: Series, request: MeasureShape) -> Result:
+def _result(subject: Subject, which: Pass, series: Series, request: MeasureShape) -> Result:
     device_ms = estimate(series.device_ms)
+    clocked = [(ms, mhz) for ms, mhz in zip(series.device_ms, series.sm_mhz, strict=True) if mhz is not None]
     asked = request.stopping
     return Result(
         case=subject.case,
@@ -176,79 +207,26 @@ def _result(subject: _Subject, which: Pass, series: Series, request: MeasureShap
         device_ms=device_ms,
         wall_ms=estimate(series.wall_ms) if series.wall_ms else None,
         tflops=request.workload.tflops(which, device_ms.median),
+        sm_mhz=estimate([mhz for _, mhz in clocked]) if clocked else None,
+        # A sample's own clock makes its own cycles: medians of the two would not multiply.
+        mega_cycles=statistics.median(ms * mhz for ms, mhz in clocked) / 1000 if clocked else None,
         memory=subject.checked.memory.get(which),
         converged=asked.repeats is not None or stopping.is_within(series.device_ms, asked.precision),
         launch_hidden=series.hidden >= _HIDDEN_SHARE * len(series.device_ms),
     )
 
 
-@dataclass
-class _SharedInputs:
-    """The shape's inputs, made once for each layout that is asked for."""
-
-    request: MeasureShape
-    device: Device
-    by_layout: dict[Layout, Tensors] = field(default_factory=dict)
-
-    def get(self, layout: Layout) -> Tensors:
-        if layout not in self.by_layout:
-            self.by_layout[layout] = make_inputs(
-                self.request.workload, layout, self.device.name, self.request.seed
-            )
-        return self.by_layout[layout]
-
-    def keep_only(self, layout: Layout) -> None:
-        self.by_layout = {kept: tensors for kept, tensors in self.by_layout.items() if kept == layout}
-
-    def clear(self) -> None:
-        self.by_layout.clear()
-
-
-class _Subject:
-    """A case that passed its first calls, ready to be visited in rounds."""
-
-    def __init__(
-        self,
-        case: Case,
-        implementation: Implementation,
-        checked: Checked,
-        passes: tuple[Pass, ...],
-        shared: _SharedInputs,
-        device: Device,
-    ) -> None:
-        self.case = case.number
-        self.described = case
-        self.implementation = implementation
-        self.checked = checked
-        self._passes = passes
-        self._shared = shared
-        self._device = device
-        self._calls: Calls | None = None
-
-    def visit(self, *, wall: bool) -> dict[Pass, Timing]:
-        """One sample of each pass; it fitted alone, so if memory runs out others' inputs give way."""
-        try:
-            return self._sample(wall)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
-            if explain(error).kind != "oom":
-                raise
-        self._shared.keep_only(self.implementation.layout)
-        self._device.release()
-        return self._sample(wall)
-
-    def _sample(self, wall: bool) -> dict[Pass, Timing]:
-        # Whatever must be made is made here, before any clock starts.
-        inputs = self._shared.get(self.implementation.layout)
-        if self._calls is None:
-            attend = self.implementation.prepare(self.described.workload, self._device.name)
-            self._calls = Calls(attend, self._device)
-        return {which: self._calls.time(which, inputs, wall=wall) for which in self._passes}
+def _clocks(sm_mhz: list[float | None]) -> list[float | None]:
+    """As they are written: none at all where no sample has one."""
+    if not any(sm_mhz):
+        return []
+    return [None if mhz is None else round(mhz, 1) for mhz in sm_mhz]
 
 
 class _Reporter:
     """Sends what happens in rounds as events."""
 
-    def __init__(self, subjects: Iterable[_Subject], device: Device, send: Send) -> None:
+    def __init__(self, subjects: Iterable[Subject], device: Device, send: Send) -> None:
         self._cases = {subject.case: subject.described for subject in subjects}
         self._device = device
         self._send = send
@@ -266,6 +244,7 @@ class _Reporter:
                     first_round=first,
                     device_ms=[round(ms, 6) for ms in series.device_ms[first:]],
                     wall_ms=[round(ms, 6) for ms in series.wall_ms[first:]],
+                    sm_mhz=_clocks(series.sm_mhz[first:]),
                 )
             )
 

@@ -11,11 +11,15 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Timing:
-    """One call in ms. `hidden` is whether all of it was queued before the GPU came to it."""
+    """One call in ms. `hidden` is whether all of it was queued before the GPU came to it.
+
+    `sm_mhz` is the SM clock meanwhile, None where the GPU's counters did not tell.
+    """
 
     device_ms: float
     wall_ms: float | None = None
     hidden: bool = True
+    sm_mhz: float | None = None
 
 
 class CallTimer(Protocol):

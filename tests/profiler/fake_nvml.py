@@ -15,7 +15,7 @@ OTHER = "GPU-9b1d2e3f-6666-7777-8888-99990000aaaa"
 class FakePynvml:
     """Stands in for the module. Constants and errors are pynvml's own; a call not faked here fails.
 
-    `refuse` maps names of functions to the NVML error code they raise.
+    `refuse` maps names of functions to the NVML error code they raise; `asked` are those called so far.
     """
 
     def __init__(self, uuids: tuple[str, ...] = (H100,), refuse: dict[str, int] | None = None) -> None:
@@ -26,6 +26,10 @@ class FakePynvml:
         self.instant_milliwatts = 612_345
         self.application_mhz = 1980
         self.mig = 0
+        self.persistence = 1
+        self.energy_millijoules = 5_000_250
+        self.memory_clocks = [1593, 2619]
+        self.asked: list[str] = []
         self.closed = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -35,6 +39,7 @@ class FakePynvml:
         answer = getattr(self, f"_{name}")
 
         def call(*args: Any) -> Any:
+            self.asked.append(name)
             if name in self.refuse:
                 raise pynvml.NVMLError(self.refuse[name])
             return answer(*args)
@@ -99,8 +104,18 @@ class FakePynvml:
     def _nvmlDeviceGetDefaultApplicationsClock(self, handle: int, clock: int) -> int:  # noqa: N802
         return 1980
 
+    def _nvmlDeviceGetSupportedMemoryClocks(self, handle: int) -> list[int]:  # noqa: N802
+        return self.memory_clocks
+
+    def _nvmlDeviceGetSupportedGraphicsClocks(self, handle: int, memory_mhz: int) -> list[int]:  # noqa: N802
+        # As an H100 has them: every 15 MHz, fewer at the lower memory clock.
+        return list(range(345, {2619: 1980, 1593: 1200}[memory_mhz] + 1, 15))
+
+    def _nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802
+        return self.energy_millijoules
+
     def _nvmlDeviceGetPersistenceMode(self, handle: int) -> int:  # noqa: N802
-        return 1
+        return self.persistence
 
     def _nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
         return [self.mig, self.mig]

@@ -36,25 +36,28 @@ def test_reading_has_the_units_it_says() -> None:
         utilization_percent=97.0,
         memory_used_bytes=2**29,
         process_bytes=3 * 2**30,
+        other_processes=0,
         throttle=("power cap", "thermal slowdown (hardware)"),
     )
 
 
 @pytest.mark.parametrize(
-    ("function", "field"),
+    ("function", "fields"),
     [
-        ("nvmlDeviceGetTemperature", "temperature_c"),
-        ("nvmlDeviceGetUtilizationRates", "utilization_percent"),
-        ("nvmlDeviceGetMemoryInfo", "memory_used_bytes"),
-        ("nvmlDeviceGetComputeRunningProcesses_v3", "process_bytes"),
+        ("nvmlDeviceGetTemperature", {"temperature_c"}),
+        ("nvmlDeviceGetUtilizationRates", {"utilization_percent"}),
+        ("nvmlDeviceGetMemoryInfo", {"memory_used_bytes"}),
+        ("nvmlDeviceGetComputeRunningProcesses_v3", {"process_bytes", "other_processes"}),
     ],
 )
-def test_a_call_that_is_not_supported_leaves_only_its_own_field_unknown(function: str, field: str) -> None:
+def test_a_call_that_is_not_supported_leaves_only_its_own_fields_unknown(
+    function: str, fields: set[str]
+) -> None:
     whole = only_device(FakePynvml()).read(41)
     partly = only_device(FakePynvml(refuse={function: NOT_SUPPORTED})).read(41)
     differing = {name for name in whole.__struct_fields__ if getattr(whole, name) != getattr(partly, name)}
-    assert differing == {field}
-    assert getattr(partly, field) is None
+    assert differing == fields
+    assert all(getattr(partly, field) is None for field in fields)
 
 
 def test_a_gpu_that_answers_nothing_still_reads() -> None:
@@ -65,6 +68,10 @@ def test_a_gpu_that_answers_nothing_still_reads() -> None:
     assert device.gpu().name == "NVIDIA GPU"
     assert device.processes() is None
     assert device.settings().persistence is None
+    assert device.energy_j() is None
+    assert device.memory_used_bytes() is None
+    assert device.process_bytes(41) is None
+    assert device.sm_clocks_mhz() == ()
 
 
 def test_power_falls_back_to_the_average_and_never_mixes_the_two() -> None:
@@ -93,8 +100,54 @@ def test_every_throttle_bit_has_a_name_and_an_unknown_one_its_number() -> None:
     assert throttle_names(0x1) == ()
 
 
-def test_memory_of_a_process_that_is_not_listed_is_unknown() -> None:
-    assert only_device(FakePynvml()).read(process_id=7).process_bytes is None
+WORKER = SimpleNamespace(pid=41, usedGpuMemory=3 * 2**30)
+GUEST = SimpleNamespace(pid=6, usedGpuMemory=2**30)
+HIDDEN = SimpleNamespace(pid=41, usedGpuMemory=None)
+
+
+@pytest.mark.parametrize(
+    ("listed", "worker", "bytes_held", "others"),
+    [
+        ([GUEST, WORKER], 41, 3 * 2**30, 1),
+        ([WORKER], 41, 3 * 2**30, 0),
+        ([HIDDEN, GUEST], 41, None, 1),
+        # Ids of the host, seen from a container: the worker is among them under another one.
+        ([WORKER], 7, 3 * 2**30, 0),
+        ([GUEST, WORKER], 7, None, 1),
+        ([], 7, None, 0),
+    ],
+)
+def test_the_worker_is_told_from_the_others(
+    listed: list[SimpleNamespace], worker: int, bytes_held: int | None, others: int
+) -> None:
+    library = FakePynvml()
+    library.processes = listed
+    device = only_device(library)
+    reading = device.read(worker)
+    assert (reading.process_bytes, reading.other_processes) == (bytes_held, others)
+    assert device.process_bytes(worker) == bytes_held
+
+
+def test_processes_are_asked_for_once_a_reading_and_not_without_a_worker() -> None:
+    library = FakePynvml()
+    device = only_device(library)
+    reading = device.read()
+    assert (reading.process_bytes, reading.other_processes) == (None, None)
+    assert library.asked.count("nvmlDeviceGetComputeRunningProcesses_v3") == 0
+    device.read(41)
+    assert library.asked.count("nvmlDeviceGetComputeRunningProcesses_v3") == 1
+
+
+def test_energy_is_in_joules() -> None:
+    assert only_device(FakePynvml()).energy_j() == 5000.25
+
+
+def test_sm_clocks_are_those_of_the_highest_memory_clock_highest_first() -> None:
+    library = FakePynvml()
+    clocks = only_device(library).sm_clocks_mhz()
+    assert (len(clocks), clocks[:2], clocks[-1]) == (110, (1980, 1965), 345)
+    library.memory_clocks = []
+    assert only_device(library).sm_clocks_mhz() == ()
 
 
 def test_processes_may_hide_their_memory() -> None:

@@ -1,10 +1,11 @@
-"""The presets are the labs' experiments, number by number."""
+"""The presets are the experiments of the labs and of the papers, number by number."""
 
 from __future__ import annotations
 
 import pytest
 
 import impls
+from profiler.plan import Stopping
 from profiler.presets import PRESETS
 
 
@@ -24,7 +25,7 @@ LABS = {
 
 
 def test_there_is_a_preset_for_each_experiment() -> None:
-    assert list(PRESETS) == list(LABS)
+    assert list(PRESETS) == [*LABS, "fa3-paper"]
     assert all(preset.name == name for name, preset in PRESETS.items())
 
 
@@ -50,3 +51,34 @@ def test_flash_attention_is_compared_with_plain_pytorch(name: str) -> None:
     assert preset.baseline == "pytorch"
     assert set(preset.implementations) == {"pytorch", "flash2"}
     assert [impls.find(alias).name for alias in ("Pytorch", "Flash2")] == list(preset.implementations)
+
+
+# The charts of FlashAttention-3: for each head dim and mask a curve over six lengths, 2048 wide and of
+# 16k tokens in all.
+LENGTHS_AND_BATCHES = [(512, 32), (1024, 16), (2048, 8), (4096, 4), (8192, 2), (16384, 1)]
+
+
+def test_the_papers_charts_curve_by_curve() -> None:
+    shapes = [(w.head_dim, w.heads, w.causal, w.seq_q, w.batch) for w in PRESETS["fa3-paper"].workloads]
+    assert shapes == [
+        (head_dim, heads, causal, seq, batch)
+        for head_dim, heads in ((64, 32), (128, 16))
+        for causal in (False, True)
+        for seq, batch in LENGTHS_AND_BATCHES
+    ]
+
+
+def test_all_else_is_as_the_papers_have_it() -> None:
+    for workload in PRESETS["fa3-paper"].workloads:
+        assert workload.dtype == "float16"
+        assert workload.seq_q == workload.seq_k
+        assert workload.heads == workload.kv_heads
+        assert workload.emb_dim == 2048
+        assert workload.window is None
+
+
+def test_the_papers_rates_are_measured_until_they_are_known() -> None:
+    preset = PRESETS["fa3-paper"]
+    assert preset.implementations == ("pytorch", "flash2", "sdpa-flash", "sdpa-cudnn")
+    assert preset.baseline == "pytorch"
+    assert preset.stopping == Stopping(repeats=None, precision=0.01)

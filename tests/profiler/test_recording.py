@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from profiler.events import CaseChecked, Event, Planned, Samples
+from profiler.events import CaseChecked, Energy, Event, Kernels, Planned, Replayed, Samples
 from profiler.recording import Recording
 from tests.examples import (
+    CEILINGS,
     attention,
     cases,
     checked,
     failed,
     header,
+    hopper,
     lab6,
     lab6_events,
     measured,
     plan,
     samples,
+    telemetry,
 )
 
 WHOLE = plan([attention()], ["pytorch", "flash2"])
@@ -46,11 +50,57 @@ def test_a_case_that_starts_again_forgets_what_was_before() -> None:
     assert recording.cases[0].passes == {}
 
 
+def test_what_is_taken_after_the_rounds_stands_with_its_pass() -> None:
+    recording = hopper()
+    assert recording.ceilings == CEILINGS
+    passes = recording.cases[7].passes
+    assert passes["fwd_bwd"].energy is not None
+    assert passes["fwd"].kernels is not None
+    assert passes["fwd"].energy is None
+    replayed = recording.cases[2].passes["fwd_bwd"].replayed
+    assert replayed is not None
+    assert len(replayed.replay_ms) == 7
+
+
+def test_the_last_ceilings_count() -> None:
+    newer = msgspec.structs.replace(CEILINGS, copy=None)
+    assert Recording.of([CEILINGS, newer]).ceilings is newer
+
+
+def clocked(first_round: int, device_ms: list[float], sm_mhz: list[float | None]) -> Samples:
+    return Samples(case=0, which="fwd", first_round=first_round, device_ms=device_ms, sm_mhz=sm_mhz)
+
+
+def test_a_clock_stays_with_its_sample_though_some_samples_come_without() -> None:
+    events = [clocked(0, [1.0, 2.0], []), clocked(2, [3.0], [1500.0]), clocked(3, [4.0], [])]
+    record = Recording.of([*checked(FIRST), *events, clocked(4, [5.0], [1600.0])]).cases[0].passes["fwd"]
+    assert list(zip(record.device_ms, record.sm_mhz, strict=True)) == [
+        (1.0, None),
+        (2.0, None),
+        (3.0, 1500.0),
+        (4.0, None),
+        (5.0, 1600.0),
+    ]
+
+
+def test_more_clocks_than_samples_move_no_later_clock() -> None:
+    events = [clocked(0, [1.0], [1400.0, 9.0]), clocked(1, [2.0], [1500.0])]
+    assert Recording.of([*checked(FIRST), *events]).cases[0].passes["fwd"].sm_mhz == [1400.0, 1500.0]
+
+
+def test_readings_are_in_order_of_time() -> None:
+    recording = Recording.of([telemetry(2.0), telemetry(1.0), telemetry(3.0)])
+    assert [reading.at_s for reading in recording.telemetry] == [1.0, 2.0, 3.0]
+
+
 @pytest.mark.parametrize(
     "event",
     [
         CaseChecked(case=7, first_call_ms={}),
         Samples(case=7, which="fwd", first_round=0, device_ms=[1.0]),
+        Replayed(case=7, which="fwd", replay_ms=[1.0]),
+        Energy(case=7, which="fwd", joules=1, power_w=1, window_s=1, call_ms=1),
+        Kernels(case=7, which="fwd", kernels=(), span_us=0),
     ],
 )
 def test_an_event_of_a_case_that_never_began_is_ignored(event: Event) -> None:

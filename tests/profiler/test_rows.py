@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.events import Accuracy, CaseChecked, CaseStarted, Event, Finished, Planned, Samples
+from profiler.events import (
+    Accuracy,
+    CaseChecked,
+    CaseStarted,
+    Event,
+    Finished,
+    Planned,
+    Replayed,
+    Samples,
+)
 from profiler.recording import Recording
 from profiler.rows import Row, rows
 from profiler.workload import PASSES, Pass
-from tests.examples import attention, cases, checked, failed, lab6, measured, plan, samples
+from tests.examples import (
+    CEILINGS,
+    attention,
+    cases,
+    checked,
+    failed,
+    header,
+    hopper,
+    lab6,
+    measured,
+    plan,
+    samples,
+    telemetry,
+)
 
 WHOLE = plan([attention()], ["pytorch", "flash2"])
 BASE, OTHER = cases(WHOLE)
@@ -178,3 +200,151 @@ def test_wall_times_without_device_times_are_no_launch_bound() -> None:
     """No worker sends them, but a session's file may hold anything."""
     odd = Samples(case=BASE.number, which="fwd", first_round=0, device_ms=[], wall_ms=[1.0])
     assert not rows_of(*checked(BASE), odd)["pytorch", "fwd"].launch_bound
+
+
+def times(case: int, device_ms: list[float]) -> Samples:
+    return Samples(case=case, which="fwd", first_round=0, device_ms=device_ms)
+
+
+@pytest.mark.parametrize(
+    ("base_ms", "tie"),
+    [
+        ([0.9, 1.1] * 5, True),
+        ([1.0] * 10, True),
+        ([1.001] * 10, False),
+        ([1.1] * 9 + [0.9], False),
+    ],
+)
+def test_a_tie_is_a_speedup_whose_interval_holds_one(base_ms: list[float], tie: bool) -> None:
+    got = rows_of(*checked(BASE), *checked(OTHER), times(0, base_ms), times(1, [1.0] * 10))
+    assert got["flash2", "fwd"].is_tie is tie
+
+
+def test_too_few_rounds_make_no_tie() -> None:
+    got = rows_of(*checked(BASE), *checked(OTHER), times(0, [0.9, 1.1, 1.0]), times(1, [1.0] * 3))
+    assert not got["flash2", "fwd"].is_tie
+
+
+def test_the_baseline_is_no_tie_of_itself() -> None:
+    assert not rows_of(*checked(BASE), *measured(BASE))["pytorch", "fwd"].is_tie
+
+
+def fastest(*events: Event) -> list[str]:
+    got = rows_of(*events)
+    return [name for (name, which), row in got.items() if which == "fwd" and row.is_fastest]
+
+
+BOTH = (*checked(BASE), *checked(OTHER))
+
+
+def test_the_lowest_median_is_the_fastest_and_what_ties_with_it_is_too() -> None:
+    assert fastest(*BOTH, *measured(BASE), *measured(OTHER, speed=1.01)) == ["flash2"]
+    assert fastest(*BOTH, *measured(BASE), *measured(OTHER, phase=1)) == ["pytorch", "flash2"]
+
+
+def test_a_tie_for_the_fastest_needs_no_baseline() -> None:
+    three = plan([attention()], ["pytorch", "sdpa", "flash2"])
+    base, one, other = cases(three)
+    events = [
+        *(event for case in (base, one, other) for event in checked(case)),
+        *measured(base),
+        *measured(one, speed=2.0),
+        *measured(other, speed=2.0, phase=1),
+    ]
+    found = rows(Recording.of([Planned(plan=three), *events]))
+    assert {row.implementation for row in found if row.is_fastest} == {"sdpa", "flash2"}
+
+
+def test_results_without_samples_are_fastest_by_their_medians_alone() -> None:
+    events = [
+        event for event in (*measured(BASE), *measured(OTHER, phase=1)) if not isinstance(event, Samples)
+    ]
+    assert fastest(*BOTH, *events) == ["pytorch", "flash2"]  # their medians are the same
+    slower = [event for event in measured(OTHER, speed=0.999) if not isinstance(event, Samples)]
+    assert fastest(*BOTH, *events[:3], *slower) == ["pytorch"]
+
+
+def test_nobody_is_fastest_alone_or_beside_the_wrong_and_the_unfinished() -> None:
+    assert fastest(*checked(BASE), *measured(BASE)) == []
+    assert fastest(*checked(BASE), *checked(OTHER, wrong=True), *measured(BASE), *measured(OTHER)) == []
+    assert fastest(*BOTH, *measured(BASE), samples(OTHER, "fwd", speed=2.0)) == []
+
+
+def test_clock_and_cycles_are_the_results() -> None:
+    row = rows_of(*checked(BASE), *measured(BASE, sm_mhz=1500.0))["pytorch", "fwd"]
+    assert row.sm_mhz is not None
+    assert row.sm_mhz.median == 1500.0
+    assert row.mega_cycles == pytest.approx(1.5)
+
+
+def test_before_there_is_a_result_they_are_the_samples_that_have_a_clock() -> None:
+    taken = Samples(
+        case=0, which="fwd", first_round=0, device_ms=[1.0, 2.0, 9.0], sm_mhz=[1000.0, 1500.0, None]
+    )
+    row = rows_of(*checked(BASE), taken)["pytorch", "fwd"]
+    assert row.sm_mhz is not None
+    assert (row.sm_mhz.median, row.sm_mhz.count) == (1250.0, 2)
+    assert row.mega_cycles == pytest.approx((1.0 + 3.0) / 2)
+
+
+def test_without_counters_the_clock_is_nvmls() -> None:
+    row = rows_of(*checked(BASE), *measured(BASE), telemetry(1.5, sm_mhz=1410))["pytorch", "fwd"]
+    assert (row.sm_mhz, row.mega_cycles, row.nvml_sm_mhz) == (None, None, 1410)
+
+
+def test_conditions_are_those_of_the_shape_for_what_was_measured_of_it() -> None:
+    capped = telemetry(1.5, throttle=("power cap",))
+    got = rows_of(*BOTH, *measured(BASE, ["fwd"]), failed(OTHER, "crashed", "gone"), capped)
+    assert got["pytorch", "fwd"].conditions == {"power cap": 1.0}
+    assert got["flash2", "fwd"].conditions == {}
+
+
+def test_a_launch_bound_pass_has_its_time_as_a_graph_or_the_reason_why_not() -> None:
+    got = rows_of(
+        *checked(BASE),
+        *measured(BASE, wall=2.0),
+        Replayed(case=0, which="fwd", replay_ms=[0.9, 0.8, 1.0]),
+        Replayed(case=0, which="bwd", reason="it waits"),
+    )
+    graph_ms = got["pytorch", "fwd"].graph_ms
+    assert graph_ms is not None
+    assert graph_ms.median == 0.9
+    assert (got["pytorch", "bwd"].graph_ms, got["pytorch", "bwd"].graph_reason) == (None, "it waits")
+    assert (got["pytorch", "fwd_bwd"].graph_ms, got["pytorch", "fwd_bwd"].graph_reason) == (None, None)
+
+
+def test_a_row_stands_under_the_ceilings_and_the_data_sheet_of_its_gpu() -> None:
+    row = next(row for row in rows(hopper()) if row.case == 7 and row.which == "fwd")
+    assert row.tflops is not None
+    assert row.roofline.percent_of_measured_peak == pytest.approx(100 * row.tflops / 750.0)
+    assert row.roofline.percent_of_datasheet_peak == pytest.approx(100 * row.tflops / 989.4)
+    assert row.roofline.bound == "compute"
+
+
+def test_an_unknown_device_has_shares_of_what_was_measured_only() -> None:
+    started = header()
+    assert started.environment.gpu is not None
+    started.environment.gpu.name = "NVIDIA Future"
+    dtype = plan([attention(dtype="bfloat16")], ["pytorch"])
+    (case,) = cases(dtype)
+    events = [started, CEILINGS, Planned(plan=dtype), *checked(case), *measured(case)]
+    (row, *_) = rows(Recording.of(events))
+    assert row.roofline.percent_of_measured_peak is not None
+    assert row.roofline.percent_of_datasheet_peak is None
+
+
+def test_a_launch_bound_row_is_bound_by_the_launch() -> None:
+    assert rows_of(*checked(BASE), *measured(BASE, wall=2.0))["pytorch", "fwd"].roofline.bound == "launch"
+
+
+def test_energy_is_told_by_call_and_by_query() -> None:
+    row = next(row for row in rows(hopper()) if row.energy)
+    assert row.energy is not None
+    assert row.energy.joules == 1.25
+    assert row.joules_per_token == pytest.approx(1.25 / (8 * 4096))
+
+
+def test_every_pass_of_a_case_knows_what_its_check_told() -> None:
+    found = [row for row in rows(hopper()) if row.case == 1]
+    assert [row.writes_inputs for row in found] == [("q",)] * 2
+    assert [sum((row.graph_breaks or {}).values()) for row in found] == [2, 2]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from queue import Queue
+from types import SimpleNamespace
 
 from profiler.events import Log, Telemetry
 from profiler.nvml import Nvml
@@ -79,10 +80,13 @@ def test_a_reading_that_fails_is_told_once_and_ends_the_thread() -> None:
     assert not sampling_threads()
 
 
-def test_gpu_source_reads_the_worker_s_memory() -> None:
-    (device,) = Nvml.open(FakePynvml()).devices()
-    assert gpu_source(device, 41)().process_bytes == 3 * 2**30
-    assert gpu_source(device, 42)().process_bytes is None
+def test_gpu_source_reads_the_worker_s_memory_and_counts_the_others() -> None:
+    library = FakePynvml()
+    library.processes.append(SimpleNamespace(pid=9, usedGpuMemory=2**20))
+    (device,) = Nvml.open(library).devices()
+    reading = gpu_source(device, 41)()
+    assert (reading.process_bytes, reading.other_processes) == (3 * 2**30, 1)
+    assert gpu_source(device, 9)().process_bytes == 2**20
 
 
 def test_cpu_source_reads_the_worker() -> None:
@@ -94,7 +98,7 @@ def test_cpu_source_reads_the_worker() -> None:
     assert 2**20 < second.process_bytes < 2**40
     assert second.memory_used_bytes is not None
     assert second.memory_used_bytes > 0
-    assert second.sm_mhz is None
+    assert (second.sm_mhz, second.other_processes) == (None, None)
 
 
 def test_a_worker_that_never_was_gives_nones() -> None:

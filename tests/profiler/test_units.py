@@ -52,6 +52,56 @@ def test_ratio(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "low", "high", "shown"),
+    [
+        (2.306, 2.29, 2.315, "2.31x ±0.02"),
+        (31.04, 30.7, 31.3, "31.0x ±0.3"),
+        (0.0241, 0.0235, 0.0249, "0.024x ±0.001"),
+        (412.4, 409.4, 414, "412x ±3"),
+        (9.999, 9.9, 10.1, "10.0x ±0.1"),
+    ],
+)
+def test_a_ratio_and_its_margin_have_the_same_decimals(
+    value: float, low: float, high: float, shown: str
+) -> None:
+    assert " ".join(units.ratio_within(value, low, high)) == shown
+
+
+def test_a_margin_below_the_last_digit_is_one_of_it() -> None:
+    assert units.ratio_within(2.31, 2.3099, 2.3101) == ("2.31x", "±0.01")
+
+
+def test_a_small_difference_is_not_rounded_into_none() -> None:
+    assert units.ratio_within(1.003, 1.002, 1.0035) == ("1.003x", "±0.001")
+    assert units.ratio_within(0.9995, 0.9994, 0.9996) == ("0.9995x", "±0.0001")
+    assert units.ratio_within(1.0, 0.998, 1.002) == ("1.00x", "±0.01")
+
+
+@given(st.floats(min_value=1e-2, max_value=1e4), st.floats(min_value=0, max_value=0.2))
+def test_a_ratio_within_its_margin_holds_the_interval_but_for_rounding(value: float, share: float) -> None:
+    shown, side = units.ratio_within(value, value * (1 - share), value * (1 + share))
+    digit = 10.0 ** -len(shown.partition(".")[2].rstrip("x"))
+    assert abs(float(shown.rstrip("x")) - value) <= digit * 0.51
+    assert float(side.lstrip("±")) >= value * share - digit * 0.51
+    assert float(side.lstrip("±")) > 0
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0381, "0.0381"), (0.475, "0.475"), (50.44, "50.4")])
+def test_figures_keep_the_digits_of_small_values(value: float, text: str) -> None:
+    assert units.figure(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.3, "1.30"), (41.66, "41.7"), (3010.4, "3010")])
+def test_three_digits(value: float, text: str) -> None:
+    assert units.three_digits(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.0"), (7.44, "7.4"), (9.97, "10"), (63.2, "63")])
+def test_percent(value: float, text: str) -> None:
+    assert units.percent(value) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0, "0 B"),
@@ -74,6 +124,7 @@ def test_mib_without_its_unit(value: float, text: str) -> None:
 def test_counts_have_their_plural() -> None:
     assert units.count(1, "result") == "1 result"
     assert units.count(12_000, "result") == "12,000 results"
+    assert units.count(64, "query", "queries") == "64 queries"
 
 
 @given(st.floats(min_value=1e-3, max_value=1e6))

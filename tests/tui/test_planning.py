@@ -5,22 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 import impls
 from impls.contract import DeviceInfo
 from profiler.environment import Device
-from profiler.plan import Plan, PlanError, Stopping
+from profiler.events import Gpu
+from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS
 from tui.planning import Asked, make_plan
 
 CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
 H100 = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)))
+NAMELESS = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)), Gpu(name="H100"))
+H100_80GB = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)), Gpu(name="H100", memory_bytes=80 * 2**30))
 T4 = Device("cuda:0", DeviceInfo("cuda", "Tesla T4", (7, 5)))
+
+
+QUICK = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.02)
 
 
 def planned(device: Device = CPU, **asked: Any) -> Plan:
     return make_plan(Asked(**asked), device)
+
+
+def replaced(stopping: Stopping, **changes: Any) -> Stopping:
+    return msgspec.structs.replace(stopping, **changes)
 
 
 def refusal(device: Device = CPU, **asked: Any) -> str:
@@ -60,7 +71,11 @@ def test_a_head_dim_stands_in_for_the_default_embedding() -> None:
 def test_everything_else_has_its_default() -> None:
     plan = planned()
     assert plan.passes == ("fwd", "bwd", "fwd_bwd")
-    assert plan.stopping == Stopping(repeats=None, precision=0.01, budget_s=10.0)
+    assert plan.stopping == Stopping(
+        repeats=None, precision=0.01, budget_s=10.0, warm_up_s=0.1, cooldown_s=0.0
+    )
+    assert plan.takes == Takes(accuracy=True, graphs=True, ceilings=True, energy=False, kernels=False)
+    assert plan.memory_limit_bytes is None
     assert (plan.device, plan.seed, plan.timeout_s, plan.label) == ("cpu", 0, 120.0, "")
 
 
@@ -95,11 +110,12 @@ def test_the_labs_command_line_is_the_labs_experiment() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_brings_shapes_implementations_baseline_repeats_and_label(name: str) -> None:
+def test_a_preset_brings_shapes_implementations_baseline_stopping_and_label(name: str) -> None:
     plan, preset = planned(H100, preset=name), PRESETS[name]
     assert plan.workloads == preset.workloads
-    assert plan.implementations == ("pytorch", "flash2")
-    assert (plan.baseline, plan.stopping.repeats, plan.label) == ("pytorch", 30, name)
+    assert plan.implementations == preset.implementations
+    assert (plan.baseline, plan.stopping, plan.label) == (preset.baseline, preset.stopping, name)
+    assert plan.passes == ("fwd", "bwd", "fwd_bwd")
 
 
 def test_a_preset_can_be_run_with_other_implementations_and_another_stop() -> None:
@@ -109,6 +125,18 @@ def test_a_preset_can_be_run_with_other_implementations_and_another_stop() -> No
     assert plan.stopping == Stopping(precision=0.02)
     assert plan.label == "mine"
     assert planned(preset="lab6", repeats=5).stopping.repeats == 5
+
+
+@pytest.mark.parametrize("name", ["lab6", "fa3-paper"])
+def test_how_it_is_measured_can_be_said_beside_any_preset(name: str) -> None:
+    plan = planned(
+        H100_80GB, preset=name, energy=True, kernels=True, cooldown_s=2.0, memory_limit="12GiB", passes="fwd"
+    )
+    assert plan.workloads == PRESETS[name].workloads
+    assert plan.takes == Takes(energy=True, kernels=True)
+    assert plan.stopping == replaced(PRESETS[name].stopping, cooldown_s=2.0)
+    assert (plan.memory_limit_bytes, plan.passes) == (12 * 2**30, ("fwd",))
+    assert planned(H100, preset=name, quick=True).stopping == QUICK
 
 
 def test_a_baseline_that_was_not_listed_is_measured_too() -> None:
@@ -175,6 +203,69 @@ def test_ways_to_say_when_to_stop(asked: dict[str, Any], stopping: Stopping) -> 
     assert planned(**asked).stopping == stopping
 
 
+def test_quick_is_about_a_second_a_shape_for_times_and_memory_alone() -> None:
+    plan = planned(quick=True)
+    assert plan.stopping == QUICK
+    assert plan.takes == Takes(accuracy=False, graphs=False, ceilings=False, energy=False, kernels=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stopping"),
+    [
+        ({"precision": "1%"}, replaced(QUICK, precision=0.01)),
+        ({"budget_s": 4.0}, replaced(QUICK, budget_s=4.0)),
+        ({"repeats": 5}, replaced(QUICK, repeats=5)),
+        ({"preset": "lab6", "repeats": 5}, replaced(QUICK, repeats=5)),
+        ({"cooldown_s": 0.05}, replaced(QUICK, cooldown_s=0.05)),
+    ],
+)
+def test_what_is_typed_beside_quick_stands(asked: dict[str, Any], stopping: Stopping) -> None:
+    plan = planned(quick=True, **asked)
+    assert plan.stopping == stopping
+    assert not plan.takes.accuracy
+
+
+@pytest.mark.parametrize(
+    ("asked", "stopping"),
+    [
+        ({"cooldown_s": 0.5}, Stopping(cooldown_s=0.5)),
+        ({"cooldown_s": 119.0}, Stopping(cooldown_s=119.0)),
+        ({"cooldown_s": 300.0, "timeout_s": 301.0}, Stopping(cooldown_s=300.0)),
+        ({"cooldown_s": 1.0, "repeats": 3}, Stopping(repeats=3, cooldown_s=1.0)),
+    ],
+)
+def test_rests_go_with_any_way_to_stop(asked: dict[str, Any], stopping: Stopping) -> None:
+    assert planned(**asked).stopping == stopping
+
+
+def test_energy_and_kernels_are_taken_where_they_are_asked_for() -> None:
+    assert planned(H100, energy=True).takes == Takes(energy=True)
+    assert planned(H100, kernels=True).takes == Takes(kernels=True)
+    assert planned(CPU, kernels=True).takes == Takes(kernels=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "typed", "limit_bytes"),
+    [
+        (CPU, "256MiB", 2**28),
+        (CPU, "1.5GiB", 3 * 2**29),
+        (H100_80GB, "12G", 12 * 2**30),
+        (H100_80GB, "80GiB", 80 * 2**30),
+        (H100_80GB, "80GB", 80 * 10**9),
+        (NAMELESS, "200GiB", 200 * 2**30),  # its memory is not known: the worker will tell
+        (H100, "200GiB", 200 * 2**30),
+    ],
+)
+def test_a_memory_limit_up_to_what_the_gpu_has(device: Device, typed: str, limit_bytes: int) -> None:
+    assert planned(device, memory_limit=typed).memory_limit_bytes == limit_bytes
+
+
+def test_a_memory_limit_above_what_the_gpu_has_is_refused_with_both() -> None:
+    assert refusal(H100_80GB, memory_limit="81GiB") == (
+        "--memory-limit 81GiB is more than the 80.0 GiB of H100; give less, or drop it"
+    )
+
+
 BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, not both"
 
 
@@ -212,7 +303,10 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         ),
         ({"impl": ("sdpa,,pytorch",)}, "--impl has an empty name in its list"),
         ({"impl": ("",)}, "--impl has an empty name in its list"),
-        ({"preset": "lab7"}, "there is no preset 'lab7'; there are lab6, lab5-seq, lab5-heads, lab5-emb"),
+        (
+            {"preset": "lab7"},
+            "there is no preset 'lab7'; there are lab6, lab5-seq, lab5-heads, lab5-emb, fa3-paper",
+        ),
         (
             {"preset": "lab6", "kv_heads": "4"},
             "the preset lab6 brings its own shapes; drop it, or drop --kv-heads",
@@ -220,6 +314,10 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         (
             {"preset": "lab6", "causal": (False,)},
             "the preset lab6 brings its own shapes; drop it, or drop --causal",
+        ),
+        (
+            {"preset": "lab6", "quick": True, "seq": "64"},
+            "the preset lab6 brings its own shapes; drop it, or drop --seq",
         ),
         ({"passes": "fwd,sideways"}, "there is no pass 'sideways'; there are fwd, bwd, fwd_bwd"),
         ({"repeats": 5, "precision": "1%"}, BOTH_STOPS),
@@ -233,6 +331,23 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         ({"budget_s": float("nan")}, "--budget must be a number of seconds above 0, not nan"),
         ({"timeout_s": -1.0}, "--timeout must be a number of seconds above 0, not -1"),
         ({"timeout_s": float("inf")}, "--timeout must be a number of seconds above 0, not inf"),
+        ({"quick": True, "repeats": 5, "budget_s": 1.0}, BOTH_STOPS),
+        ({"quick": True, "energy": True}, "--quick has no time for --energy: drop --quick, or drop --energy"),
+        ({"quick": True, "kernels": True}, "--quick has no time for --kernels: drop --quick, or drop "),
+        (
+            {"quick": True, "energy": True, "kernels": True},
+            "--quick has no time for --energy and --kernels: drop --quick, or drop --energy and --kernels",
+        ),
+        ({"energy": True}, "--energy reads the energy counter of a GPU, and the CPU has none: drop --energy"),
+        ({"cooldown_s": -1.0}, "--cooldown must be a number of seconds from 0 on, not -1"),
+        ({"cooldown_s": float("nan")}, "--cooldown must be a number of seconds from 0 on, not nan"),
+        ({"cooldown_s": float("inf")}, "--cooldown must be a number of seconds from 0 on, not inf"),
+        ({"cooldown_s": 120.0}, "--cooldown must be below --timeout (120 s), not 120: a case that gives no"),
+        ({"cooldown_s": 5.0, "timeout_s": 2.5}, "--cooldown must be below --timeout (2.5 s), not 5: "),
+        ({"cooldown_s": 5.0, "timeout_s": -1.0}, "--timeout must be a number of seconds above 0, not -1"),
+        ({"memory_limit": "255MiB"}, "--memory-limit must be at least 256 MiB, not 255MiB"),
+        ({"memory_limit": "12"}, "--memory-limit takes a size with its unit, such as 12GiB (or 12G), "),
+        ({"memory_limit": ""}, "--memory-limit takes a size with its unit, "),
         (
             {"seq": "1..2m", "batch": ",".join(map(str, range(1, 601)))},
             "the lists multiply into 13,200 shapes; ",

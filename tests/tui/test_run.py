@@ -18,11 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click.testing
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from impls.contract import DeviceInfo
+from profiler import environment
+from profiler.environment import Device
 from profiler.events import Event, Failure, Finished, Result, SessionStarted
+from profiler.nvml import Nvml
 from profiler.session_reader import read_session
+from tests.profiler.fake_nvml import H100, NOT_SUPPORTED, OTHER, FakePynvml
+from tui.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "tui")
@@ -455,6 +463,58 @@ def read_all(terminal: int) -> str:
         parts.append(part)
 
 
+# What is printed in place of a run.
+
+
+def locking(monkeypatch: pytest.MonkeyPatch, device: Device, library: FakePynvml) -> click.testing.Result:
+    """`attnprof run --lock-clocks` where `device` is the one and `library` is pynvml."""
+    opened = Nvml.open
+    monkeypatch.setattr(environment, "resolve_device", lambda option: device)
+    monkeypatch.setattr(Nvml, "open", lambda: opened(library))
+    return CliRunner().invoke(main, ["run", "--lock-clocks"])
+
+
+def gpu_of(library: FakePynvml) -> Device:
+    gpu = Nvml.open(library).devices()[-1].gpu()
+    return Device("cuda:1", DeviceInfo("cuda", gpu.name, gpu.compute_capability), gpu)
+
+
+def test_lock_clocks_prints_the_command_for_the_gpu_of_the_run_and_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    library = FakePynvml(uuids=(H100, OTHER))
+    done = locking(monkeypatch, gpu_of(library), library)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"sudo nvidia-smi -i {OTHER} --lock-gpu-clocks=" in done.stdout
+    assert H100 not in done.stdout
+    assert library.closed == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_lock_clocks_without_a_gpu_is_refused_with_the_reason_for_passing_it_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = Device(
+        "cpu", DeviceInfo("cpu", "Some CPU"), note="NVIDIA H100 is not used: torch is a CPU build"
+    )
+    done = locking(monkeypatch, device, FakePynvml())
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "Error: --lock-clocks is about a GPU's clocks, and this run would be on the CPU "
+        "(NVIDIA H100 is not used: torch is a CPU build)\n"
+    )
+
+
+def test_lock_clocks_of_a_gpu_that_nvml_cannot_tell_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = FakePynvml()
+    unknown = gpu_of(FakePynvml(refuse={"nvmlDeviceGetUUID": NOT_SUPPORTED}))
+    done = locking(monkeypatch, unknown, library)
+    assert done.exit_code == 2
+    assert done.stderr == "Error: NVML does not know which of its GPUs cuda:1 is: see nvidia-smi -L\n"
+    assert library.closed == 1
+
+
 # What is refused.
 
 # Runs the command and then says on stdout whether torch was loaded.
@@ -490,6 +550,10 @@ MANY = ",".join(map(str, range(1, 102)))
         "--repeats 3 --precision 1%",
         "--precision 200%",
         "--timeout 0",
+        "--cooldown 120",
+        "--quick --kernels",
+        "--memory-limit 12",
+        "--lock-clocks --device cpu",
         "--device cuda:99",
         "--device tpu",
         f"--batch {MANY} --heads {MANY}",

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from profiler.session import SessionWriter
-from tests.examples import header, lab6_events, single_events
+from tests.examples import header, hopper_events, lab6_events, single_events
 from tui.cli import main
 
 
@@ -43,6 +43,18 @@ def test_show_last_prints_where_when_and_the_table(folder: Path) -> None:
     assert "compiled in 2 s" not in result.output
 
 
+def test_show_ends_with_kernels_graph_breaks_and_ceilings(tmp_path: Path) -> None:
+    with SessionWriter.create(tmp_path, datetime.now(UTC), "h100") as writer:
+        for event in hopper_events():
+            writer.append(event)
+    said = attnprof("show", writer.path).output
+    assert "seq 4096, flash2, forward: 1 kernel in 500 us\n" in said
+    assert "seq 256, compiled: 2 graph breaks\n" in said
+    assert said.splitlines()[-1].startswith(
+        "measured here: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000"
+    )
+
+
 def test_show_finds_a_session_by_part_of_its_name_or_path(folder: Path) -> None:
     path = next(folder.glob("*one*"))
     assert attnprof("show", "one", "--sessions", folder).output == attnprof("show", path).output
@@ -64,10 +76,10 @@ def test_the_sessions_folder_can_come_from_the_environment(
 def test_what_cannot_be_read_is_said_on_stderr_and_the_rest_is_shown(folder: Path) -> None:
     path = next(folder.glob("*one*"))
     with path.open("ab") as file:
-        file.write(b'{"type":"kernels"}\n{"type":"resu')
+        file.write(b'{"type":"novelty"}\n{"type":"resu')
     result = attnprof("show", path)
     assert result.exit_code == 0
-    assert "line 12: unknown event 'kernels', left out" in result.stderr
+    assert "line 12: unknown event 'novelty', left out" in result.stderr
     assert "line 13: cut short" in result.stderr
     assert "flash2" in result.stdout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from profiler.events import Finished, Planned
+from profiler.events import Energy, Finished, Planned
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.units import shape_columns
@@ -14,12 +14,15 @@ from tests.examples import (
     cases,
     checked,
     header,
+    hopper,
+    hopper_events,
     lab6,
     lab6_events,
     measured,
     plan,
     samples,
     single,
+    telemetry,
 )
 from tui.tables import plain_line, results_table
 
@@ -52,7 +55,7 @@ def sweep(implementations: tuple[str, ...] = ("pytorch", "flash2"), shapes: int 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 132, 200])
 def test_it_fits_its_width_and_cuts_no_number(width: int) -> None:
-    for recording in (lab6(), sweep()):
+    for recording in (lab6(), sweep(), hopper()):
         lines = shown(recording, width)
         assert max(map(len, lines)) <= width
         assert not any("…" in line for line in lines)
@@ -85,6 +88,7 @@ def test_a_line_has_the_passes_side_by_side_and_sums_up_forward_plus_backward() 
         "33.5",
         "84.0",
         "2.00x",
+        "±0.01",
     ]
 
 
@@ -107,10 +111,11 @@ def test_failures_stand_where_their_times_would() -> None:
     assert line_of(lines, "sdpa-cudnn", "n/a").split()[1:4] == ["n/a"] * 3
 
 
-@pytest.mark.parametrize("width", [80, 200])
-def test_remarks_are_beside_the_line_or_below_the_table(width: int) -> None:
+@pytest.mark.parametrize("width", [80, None])
+def test_remarks_are_beside_the_line_or_below_the_table(width: int | None) -> None:
     text = " ".join(" ".join(shown(lab6(), width)).split())
     assert "not converged; launch-bound; head dim 64 padded to 96" in text
+    assert ("power cap: seq 512" if width else "padded to 96; power cap") in text
     assert "OOM: 64.0 GiB asked for, batch 8 expected to fit (backward, fwd+bwd)" in text
     assert "unsupported: takes head dims up to 32, not 64" in text
 
@@ -180,7 +185,10 @@ def test_plain_lines_say_shape_who_what_and_how_fast() -> None:
     recording = lab6()
     shapes = shape_columns(case.workload for case in recording.cases.values())
     lines = [plain_line(row, shapes) for row in rows(recording)]
-    assert lines[3] == "seq 512  sdpa (cudnn)  forward  0.3333 ms ±0.1%  51.6 TFLOP/s  84.0 MiB  3.00x"
+    assert (
+        lines[3]
+        == "seq 512  sdpa (cudnn)  forward  0.3333 ms ±0.1%  51.6 TFLOP/s  84.0 MiB  3.00x ±0.01  power cap"
+    )
     assert lines[13] == "seq 4096  pytorch  backward  OOM: 64.0 GiB asked for, batch 8 expected to fit"
 
 
@@ -189,3 +197,84 @@ def test_a_plain_line_by_itself_has_the_whole_shape() -> None:
     assert line.startswith(
         "batch 32, seq 1024, heads 16, head dim 64, float16, causal  flash2  forward  1.000 ms"
     )
+
+
+def test_a_wide_terminal_shows_peak_clock_bound_graph_and_energy() -> None:
+    lines = shown(hopper(), 200)
+    assert headings(lines) == headings(shown(hopper(), None))
+    assert {"graph", "peak", "bound", "SM", "MHz", "energy", "J"} <= set(headings(lines).split())
+    assert line_of(lines, "flash2", "1.980").split()[5:13] == [
+        *("1.980", "-", "534.6", "71", "compute", "1400", "1.25", "64.0")
+    ]
+
+
+def test_eighty_columns_stay_with_the_essentials() -> None:
+    assert headings(shown(hopper(), 80)) == (
+        "forward fwd+bwd memory seq implementation ms ms TFLOP/s MiB speedup error"
+    )
+
+
+def test_graph_time_is_among_the_first_to_go() -> None:
+    least = {
+        name: next(width for width in range(60, 201) if name in headings(shown(hopper(), width)).split())
+        for name in ("graph", "peak", "SM", "wall", "bound", "energy")
+    }
+    assert max(least, key=least.__getitem__) == "graph"
+    assert min(least, key=least.__getitem__) == "peak"
+
+
+def test_a_tie_is_said_in_the_narrowest_terminal_and_a_margin_where_there_is_room() -> None:
+    assert line_of(shown(hopper(), 48), "compiled").endswith("1.00x tie")
+    assert line_of(shown(hopper(), 48), "flash2").endswith("4.00x")
+    assert line_of(shown(hopper(), 80), "flash2").split()[5:7] == ["4.00x", "±0.01"]
+    assert "tie: the speedup's 95 % interval holds 1" in " ".join(" ".join(shown(hopper(), 48)).split())
+
+
+def test_what_ties_for_the_fastest_is_starred_too() -> None:
+    lines = shown(hopper(), 80)
+    assert line_of(lines, "sdpa-flash", "4.00x").count("*") == 2
+    assert line_of(lines, "flash2", "4.00x").count("*") == 2
+
+
+def test_nvmls_clock_is_marked_and_the_counters_is_not() -> None:
+    assert "~1410" in line_of(shown(lab6(), 200), "flash2", "1.800")
+    assert "~ clock by NVML" in " ".join(shown(lab6(), 200))
+    assert "~" not in "".join(shown(hopper(), 200))
+
+
+def test_little_energy_is_in_millijoules() -> None:
+    whole = plan([attention()], ["pytorch"], ["fwd"])
+    (case,) = cases(whole)
+    energy = Energy(case=0, which="fwd", joules=0.0123, power_w=400, window_s=1, call_ms=1)
+    recording = Recording.of([Planned(plan=whole), *checked(case), *measured(case, ["fwd"]), energy])
+    lines = shown(recording, 200)
+    assert "mJ" in headings(lines).split()
+    assert "12.3" in line_of(lines, "pytorch").split()
+
+
+def test_conditions_writes_and_graph_breaks_are_remarks() -> None:
+    text = " ".join(" ".join(shown(hopper(), 80)).split())
+    assert "compiled at seq 256: writes its inputs: q; 2 graph breaks" in text
+    assert "launch-bound; no CUDA graph: it waits for the GPU (fwd+bwd)" in text
+    assert "power cap: seq 4096 another process on the GPU: seq 4096" in text
+    assert "launch-bound; power cap" not in text
+    beside = line_of(shown(hopper(), 200), "flash2", "1.980")
+    assert beside.endswith("power cap; another process on the GPU")
+
+
+def test_what_comes_after_the_results_of_a_live_run_changes_no_line_but_its_own() -> None:
+    """Graphs, energy and kernels arrive when the case is done."""
+    live = Recording()
+    for event in hopper_events():
+        live.add(event)
+        assert shown(live, 100)
+    assert shown(live, 200) == shown(hopper(), 200)
+
+
+def test_conditions_in_a_session_are_no_escapes() -> None:
+    whole = plan([attention()], ["pytorch"])
+    (case,) = cases(whole)
+    odd = telemetry(1.5, throttle=("\x1b[31mheat",))
+    recording = Recording.of([Planned(plan=whole), *checked(case), *measured(case), odd])
+    assert "heat" in line_of(shown(recording, 200), "pytorch")
+    assert "\x1b" not in "".join(shown(recording, 200))

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from profiler.presets import PRESETS
 from tui.errors import Refusal
+from tui.option_groups import SectionedCommand, section
 from tui.output import complain, put
 
 if TYPE_CHECKING:
+    from profiler.environment import Device
     from profiler.events import Finished
     from profiler.recording import Recording
     from tui.progress import Progress
@@ -36,8 +39,6 @@ def _complete_implementations(
 
 
 def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from profiler.presets import PRESETS
-
     return [
         CompletionItem(name, help=preset.question)
         for name, preset in PRESETS.items()
@@ -45,47 +46,79 @@ def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: st
     ]
 
 
+_what = section("What to measure")
+_shape = section("Shapes")
+_pace = section("How long")
+_machine = section("Device")
+_output = section("Output")
+
+
 @click.command(
     "run",
+    cls=SectionedCommand,
     epilog="SIZES is one size, a list or a doubling range: 512, 256,512,1k, 1k..16k (k is 1024). "
     "Lists multiply into a sweep.",
 )
-@click.option(
+@_what(
     "--impl",
     multiple=True,
     metavar="NAMES",
     shell_complete=_complete_implementations,
     help="Implementations, by name or alias; a comma list, or given again. Default: all that run here.",
 )
-@click.option(
+@_what(
     "--preset",
     metavar="NAME",
     shell_complete=_complete_presets,
-    help="A ready-made experiment: lab6, lab5-seq, lab5-heads, lab5-emb.",
+    help=f"A ready-made experiment: {', '.join(PRESETS)}.",
 )
-@click.option("--batch", "--batch-size", "batch", metavar=_SIZES, help="Batch size.")
-@click.option("--seq", "--seq-len", "seq", metavar=_SIZES, help="Sequence length.")
-@click.option("--heads", "--num-heads", "heads", metavar=_SIZES, help="Query heads.")
-@click.option("--kv-heads", metavar=_SIZES, help="Key/value heads, where fewer than heads (GQA, MQA).")
-@click.option("--head-dim", metavar=_SIZES, help="Size of one head.")
-@click.option("--emb-dim", metavar=_SIZES, help="Instead of --head-dim: heads x head dim.")
-@click.option("--dtype", metavar="TYPES", help="fp16, bf16, fp32; a list too.")
-@click.option(
+@_what("--pass", "passes", metavar="PASSES", help="Of fwd, bwd, fwd_bwd. Default: all three.")
+@_what("--baseline", metavar="NAME", help="What speedups refer to. Default: pytorch.")
+@_what("--energy", is_flag=True, help="Also energy and power: over a second a pass.")
+@_what("--kernels", is_flag=True, help="Also the GPU kernels of a call, with times.")
+@_what("--seed", type=int, default=0, metavar="N", help="For inputs and for the order of rounds.")
+@_shape("--batch", "--batch-size", "batch", metavar=_SIZES, help="Batch size.")
+@_shape("--seq", "--seq-len", "seq", metavar=_SIZES, help="Sequence length.")
+@_shape("--heads", "--num-heads", "heads", metavar=_SIZES, help="Query heads.")
+@_shape("--kv-heads", metavar=_SIZES, help="Key/value heads, if fewer (GQA, MQA).")
+@_shape("--head-dim", metavar=_SIZES, help="Size of one head.")
+@_shape("--emb-dim", metavar=_SIZES, help="Instead of --head-dim: heads x head dim.")
+@_shape("--dtype", metavar="TYPES", help="fp16, bf16, fp32; a list too.")
+@_shape(
     "--causal/--no-causal",
     "causal",
     multiple=True,
     help="Each query sees the keys up to its own place. Give both flags to measure both.",
 )
-@click.option(
+@_shape(
     "--window",
     metavar=_SIZES,
     help="Keys up to that many places back are seen (and ahead, unless causal), or none for all.",
 )
-@click.option("--pass", "passes", metavar="PASSES", help="Of fwd, bwd, fwd_bwd. Default: all three.")
-@click.option("--repeats", type=int, metavar="N", help="Exactly N rounds a shape, one sample each.")
-@click.option("--precision", metavar="SHARE", help="Until every median is known to this (default 1%) ...")
-@click.option("--budget", "budget_s", type=float, metavar="S", help="... or S seconds a shape (default 10).")
-@click.option(
+@_pace("--precision", metavar="SHARE", help="Until every median is known to this (default 1%) ...")
+@_pace(
+    "--budget",
+    "budget_s",
+    type=float,
+    metavar="S",
+    help="... or S seconds a shape are spent (default 10), cooldowns apart.",
+)
+@_pace("--repeats", type=int, metavar="N", help="Or exactly N rounds a shape, a sample each.")
+@_pace(
+    "--quick",
+    is_flag=True,
+    help="About a second a shape: 3% or 1 s, and times and memory alone "
+    "(no accuracy, CUDA graphs or GPU ceilings).",
+)
+@_pace(
+    "--cooldown",
+    "cooldown_s",
+    type=float,
+    default=0.0,
+    metavar="S",
+    help="Rest S seconds before each round (default 0).",
+)
+@_pace(
     "--timeout",
     "timeout_s",
     type=float,
@@ -93,16 +126,25 @@ def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: st
     metavar="S",
     help="A case that gives no sign of life for S seconds is ended (default 120).",
 )
-@click.option("--baseline", metavar="NAME", help="What speedups refer to. Default: pytorch.")
-@click.option("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
-@click.option("--seed", type=int, default=0, metavar="N", help="For inputs and for the order of rounds.")
-@click.option("--label", metavar="TEXT", help="Becomes part of the session's name.")
-@click.option("--output", "-o", metavar="FILE", help="Also export there when done; - is stdout.")
-@click.option("--format", "format_name", metavar="FORMAT", help="md, csv or json. Default: by FILE's suffix.")
-@click.option("--sessions", metavar="DIR", help="Where sessions are saved. Default: sessions/ here.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but the session's path.")
+@_machine("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@_machine(
+    "--memory-limit",
+    metavar="SIZE",
+    help="Run out of memory where a device of SIZE would: 12GiB, 512MiB, ...",
+)
+@_machine(
+    "--lock-clocks",
+    is_flag=True,
+    help="Measure nothing: print how an administrator locks the GPU's clocks.",
+)
+@_output("--label", metavar="TEXT", help="Becomes part of the session's name.")
+@_output("--sessions", metavar="DIR", help="Where to save sessions. Default: ./sessions.")
+@_output("--output", "-o", metavar="FILE", help="Also export there when done; - is stdout.")
+@_output("--format", "format_name", metavar="FORMAT", help="md, csv or json. Default: by FILE's suffix.")
+@_output("--quiet", "-q", is_flag=True, help="Print nothing but the session's path.")
 def command(
     device_name: str,
+    lock_clocks: bool,
     output: str | None,
     format_name: str | None,
     sessions: str | None,
@@ -122,6 +164,9 @@ def command(
 
     try:
         device = resolve_device(device_name)
+        if lock_clocks:
+            put(_lock_clocks(device))
+            return
         plan = make_plan(Asked(**asked), device)
         _check_output(output, format_name)
         format_ = export.format_of(output, format_name) if output else None
@@ -143,6 +188,32 @@ def command(
     _report(finished, engine.path, output, progress, quiet=quiet)
     progress.leave(patient=status < _SIGNALLED)
     sys.exit(status or _verdict(progress.recording))
+
+
+def _lock_clocks(device: Device) -> str:
+    """What an administrator types to lock the clocks of the device, for the terminal.
+
+    Raises:
+        DeviceError: it has none that could be locked.
+    """
+    from profiler import clock_lock
+    from profiler.environment import DeviceError
+    from profiler.nvml import Nvml, NvmlError
+
+    if device.gpu is None:
+        why = f" ({device.note})" if device.note else ""
+        raise DeviceError(f"--lock-clocks is about a GPU's clocks, and this run would be on the CPU{why}")
+    try:
+        nvml = Nvml.open()
+    except NvmlError as error:
+        raise DeviceError(f"--lock-clocks needs NVML to know the GPU's clocks: {error}") from None
+    try:
+        found = nvml.find(device.gpu.uuid or "")
+        if found is None:
+            raise DeviceError(f"NVML does not know which of its GPUs {device.name} is: see nvidia-smi -L")
+        return clock_lock.commands(found)
+    finally:
+        nvml.close()
 
 
 def _typed() -> str:

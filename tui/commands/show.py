@@ -1,4 +1,4 @@
-"""`attnprof show`: a saved session as a table."""
+"""`attnprof show`: a saved session as a table, and what is behind it."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def _print(recording: Recording) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from tui.details import details
     from tui.tables import results_table
 
     console = Console(highlight=False)
@@ -59,6 +60,8 @@ def _print(recording: Recording) -> None:
     elif recording.cases:
         # In a pipe nothing is left out or wrapped: the reader may have any width, or be a program.
         click.echo(_whole(results_table(recording, width=None)))
+    for line in details(recording):
+        console.print(Text(line), soft_wrap=True)
     for log in recording.logs:
         if log.level != "info":
             console.print(Text(f"{log.level}: {plain_text(log.message)}"), soft_wrap=True)

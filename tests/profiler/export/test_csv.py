@@ -11,7 +11,7 @@ import pytest
 from profiler.events import Event, Planned
 from profiler.export import export
 from profiler.recording import Recording
-from tests.examples import attention, cases, checked, failed, header, lab6, measured, plan
+from tests.examples import attention, cases, checked, failed, header, hopper, lab6, measured, plan
 
 
 def frame(recording: Recording) -> pd.DataFrame:
@@ -47,6 +47,43 @@ def test_figures_are_exact_and_what_was_not_measured_is_empty() -> None:
     oom = table.loc[(4096, "pytorch", "bwd")]
     assert (oom["status"], oom["requested_bytes"], oom["largest_batch"]) == ("oom", 64 * 2**30, 8)
     assert pd.isna(oom["device_ms"])
+
+
+def test_clocks_bounds_and_energy_have_columns_with_their_units() -> None:
+    table = frame(hopper()).set_index(["seq_q", "implementation", "pass"])
+    flash = table.loc[(4096, "flash2", "fwd_bwd")]
+    assert (flash["sm_mhz"], flash["mega_cycles"]) == (1400.0, pytest.approx(1.8 * 1.4, rel=0.01))
+    assert (flash["joules_per_call"], flash["power_w"]) == (1.25, 690.0)
+    assert flash["joules_per_token"] == pytest.approx(1.25 / (8 * 4096))
+    assert flash["percent_of_measured_peak"] == pytest.approx(100 * flash["tflops"] / 750)
+    assert flash["percent_of_datasheet_peak"] == pytest.approx(100 * flash["tflops"] / 989.4)
+    assert (flash["bound"], flash["process_bytes"]) == ("compute", 2100 * 2**20)
+    assert flash["flop_per_byte"] > 1000
+    assert flash["percent_of_copy_bandwidth"] < 20
+    assert flash["conditions"] == "power cap; another process on the GPU"
+
+
+def test_ties_and_their_intervals_and_graphs_have_columns() -> None:
+    table = frame(hopper()).set_index(["seq_q", "implementation", "pass"])
+    compiled, sdpa, flash = (
+        table.loc[(256, name, "fwd_bwd")] for name in ("compiled", "sdpa-flash", "flash2")
+    )
+    assert compiled["tie"]
+    assert not flash["tie"]
+    assert compiled["speedup_low"] <= 1 <= compiled["speedup_high"]
+    assert (sdpa["is_fastest"], flash["is_fastest"], compiled["is_fastest"]) == (True, True, False)
+    assert sdpa["graph_ms"] == 0.8
+    assert (pd.isna(flash["graph_ms"]), flash["graph_reason"]) == (True, "it waits for the GPU.")
+    assert (compiled["writes_inputs"], compiled["graph_breaks"]) == (
+        "q",
+        "call to a builtin that is not traced",
+    )
+
+
+def test_without_counters_the_clock_is_nvmls_and_stands_apart() -> None:
+    row = frame(lab6()).set_index(["seq_q", "implementation", "pass"]).loc[(512, "flash2", "fwd")]
+    assert pd.isna(row["sm_mhz"])
+    assert row["nvml_sm_mhz"] == 1410
 
 
 @pytest.mark.parametrize("message", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\x1b[31m=1"])

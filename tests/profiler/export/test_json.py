@@ -10,7 +10,7 @@ import pytest
 from profiler.events import Planned
 from profiler.export import FORMATS, Format, UnknownFormat, export, format_of
 from profiler.recording import Recording
-from tests.examples import attention, cases, failed, header, lab6, plan, single
+from tests.examples import FLASH_KERNEL, attention, cases, failed, header, hopper, lab6, plan, single
 
 LABS_KEYS = {"forward", "backward", "forward_backward", "peak_memory_usage(MB)"}
 
@@ -50,6 +50,44 @@ def test_the_fuller_result_stands_under_attnprof() -> None:
     assert forward["wall_ms"]["median"] == pytest.approx(1.1)
     assert backward["memory"]["saved_bytes"] is None
     assert forward["accuracy"]["verdict"] == "ok"
+
+
+def test_kernels_stand_under_their_whole_names() -> None:
+    forward = exported(hopper())[7]["attnprof"]["passes"][0]
+    assert forward["kernels"] == {
+        "span_us": 500.0,
+        "kernels": [{"name": FLASH_KERNEL, "count": 1, "time_us": 480.0}],
+    }
+
+
+def test_what_the_check_told_is_whole() -> None:
+    compiled = exported(hopper())[1]["attnprof"]["passes"][0]
+    assert compiled["writes_inputs"] == ["q"]
+    assert compiled["graph_breaks"] == {"call to a builtin that is not traced": 2}
+    assert exported(hopper())[0]["attnprof"]["passes"][0]["graph_breaks"] is None
+
+
+def test_a_row_has_its_tie_clock_conditions_and_energy() -> None:
+    content = exported(hopper())
+    tie = content[1]["attnprof"]["passes"][0]
+    assert tie["tie"] is True
+    assert tie["speedup"]["low"] <= 1 <= tie["speedup"]["high"]
+    assert tie["sm_mhz"]["median"] == 1900.0
+    measured = content[7]["attnprof"]["passes"][1]
+    assert measured["conditions"] == {
+        "power cap": pytest.approx(5 / 6),
+        "another process on the GPU": pytest.approx(1 / 6),
+    }
+    assert measured["energy"]["joules_per_call"] == 1.25
+    assert content[0]["attnprof"]["passes"][0]["energy"] is None
+
+
+def test_the_session_has_its_ceilings_beside_the_data_sheets() -> None:
+    ceilings = exported(hopper())[0]["attnprof"]["ceilings"]
+    assert ceilings["matmul"]["bfloat16"] == {"tflops": 750.0, "size": 8192, "sm_mhz": 1542.0}
+    assert ceilings["copy"]["gb_per_s"] == 3000.0
+    assert ceilings["datasheet"]["tflops"]["bfloat16"] == 989.4
+    assert exported(lab6())[0]["attnprof"]["ceilings"]["copy"] is None
 
 
 def test_several_cases_make_a_list_of_such_objects_with_their_parameters() -> None:

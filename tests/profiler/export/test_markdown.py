@@ -7,9 +7,21 @@ import re
 import msgspec
 import pytest
 
-from profiler.events import Finished, Log, Planned, SessionStarted
+from profiler.events import (
+    Accuracy,
+    CaseChecked,
+    Ceilings,
+    Finished,
+    Kernel,
+    Kernels,
+    Log,
+    MatmulRate,
+    Planned,
+    Replayed,
+    SessionStarted,
+)
 from profiler.export import export
-from profiler.export.markdown import code, escape
+from profiler.export.markdown.text import code, escape
 from profiler.recording import Recording
 from tests.examples import (
     attention,
@@ -17,17 +29,24 @@ from tests.examples import (
     checked,
     failed,
     header,
+    hopper,
     lab6,
     lab6_events,
     measured,
     plan,
     single,
+    telemetry,
 )
 
 
 @pytest.fixture(scope="module")
 def report() -> str:
     return export(lab6(), "md")
+
+
+@pytest.fixture(scope="module")
+def full() -> str:
+    return export(hopper(), "md")
 
 
 def section(report: str, title: str) -> str:
@@ -52,6 +71,9 @@ def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
         "Forward",
         "Backward",
         "Forward+backward",
+        "Clocks and bounds",
+        "Memory",
+        "Accuracy",
         "The device while measuring",
         "What the words mean",
         "Warnings",
@@ -90,11 +112,12 @@ def test_a_measured_row_has_its_figures(report: str) -> None:
         "0.5000 ±0.1%",
         "1.000",
         "34.4",
+        "3.5",
         "84.0",
         "66.0",
-        "2.00x",
+        "2.00x ±0.01",
         "0.98x",
-        "not converged; launch-bound; head dim 64 padded to 96",
+        "not converged; launch-bound; power cap; head dim 64 padded to 96",
     ]
 
 
@@ -108,7 +131,7 @@ def test_the_baseline_and_the_fastest_are_marked(report: str) -> None:
 def test_a_wrong_result_is_neither_fastest_nor_given_a_speedup(report: str) -> None:
     line = cells(line_of(section(report, "Forward"), "512", "sdpa-cudnn"))
     assert line[2] == "0.2500 ±0.1%"
-    assert line[-3:] == ["-", "620x", "wrong: dq off by 0.31, limit 0.0012"]
+    assert line[-3:] == ["-", "620x", "wrong: dq off by 0.31, limit 0.0012; power cap"]
 
 
 def test_out_of_memory_says_what_was_asked_for_and_what_fits(report: str) -> None:
@@ -141,8 +164,135 @@ def test_only_the_marks_that_were_used_are_explained(report: str) -> None:
 
 def test_clocks_are_those_while_measuring_with_the_reasons_that_held_them(report: str) -> None:
     clocks = section(report, "The device while measuring")
-    assert cells(line_of(clocks, "SM clock")) == ["SM clock (MHz)", "1410", "1695", "1980"]
+    assert cells(line_of(clocks, "SM clock")) == ["SM clock by NVML (MHz)", "1410", "1695", "1980"]
     assert "Held back by: power cap in 50% of readings." in clocks
+
+
+def test_the_gpus_own_counters_stand_beside_nvmls_clock(full: str) -> None:
+    clocks = section(full, "The device while measuring")
+    assert cells(line_of(clocks, "by NVML"))[1:] == ["1410", "1410", "1980"]
+    assert cells(line_of(clocks, "counters"))[1:] == ["1390", "1650", "1910"]
+    assert "Another process computed on the GPU in 14% of readings." in clocks
+
+
+def test_a_session_that_takes_all_there_is_has_a_section_for_each(full: str) -> None:
+    assert re.findall(r"^## (.*)", full, flags=re.MULTILINE) == [
+        "Environment",
+        "Forward",
+        "Forward+backward",
+        "Clocks and bounds",
+        "Memory",
+        "Energy",
+        "Accuracy",
+        "Kernels",
+        "Graph breaks",
+        "Ceilings",
+        "The device while measuring",
+        "What the words mean",
+    ]
+
+
+def test_a_pass_shows_its_graph_time_and_its_shares_of_the_peaks(full: str) -> None:
+    table = section(full, "Forward+backward")
+    assert cells(table.splitlines()[0])[2:7] == [
+        "time (ms)",
+        "wall (ms)",
+        "graph (ms)",
+        "TFLOP/s",
+        "peak (%)",
+    ]
+    assert cells(line_of(table, "4096", "flash2"))[2:8] == [
+        "**1.800** ±0.1%",
+        "1.980",
+        "-",
+        "534.6",
+        "71",
+        "54",
+    ]
+    assert cells(line_of(table, "256", "sdpa-flash"))[4] == "0.8000"
+
+
+def test_a_tie_is_called_one_and_explained(full: str) -> None:
+    assert "1.00x tie" in line_of(section(full, "Forward"), "256", "compiled")
+    assert "- **tie**: " in full
+    assert "- **tie**: " not in export(lab6(), "md")
+
+
+def test_what_ties_for_the_fastest_is_bold_too(full: str) -> None:
+    forward = section(full, "Forward")
+    assert "**0.2500**" in line_of(forward, "256", "sdpa-flash")
+    assert "**0.2500**" in line_of(forward, "256", "flash2")
+
+
+def test_remarks_say_conditions_graphs_breaks_and_writes_with_what_they_mean(full: str) -> None:
+    table = section(full, "Forward+backward")
+    assert "launch-bound; no CUDA graph: it waits for the GPU" in line_of(table, "256", "flash2")
+    assert "writes its inputs: q; 2 graph breaks" in line_of(table, "256", "compiled")
+    assert "power cap; another process on the GPU" in line_of(table, "4096", "pytorch")
+    explained = section(full, "What the words mean")
+    assert "`--lock-clocks` prints the command" in line_of(explained, "**power cap**")
+    assert all(f"- **{mark}**: " in explained for mark in ("writes its inputs", "another process on the GPU"))
+
+
+def test_clocks_and_bounds_are_told_for_each_pass(full: str) -> None:
+    table = section(full, "Clocks and bounds")
+    assert cells(table.splitlines()[0])[2:] == [
+        "pass",
+        "SM (MHz)",
+        "Mcycles",
+        "FLOP/byte",
+        "copy bandwidth (%)",
+        "bound",
+    ]
+    assert cells(line_of(table, "4096", "flash2", " forward ")) == [
+        *("4096", "flash2", "forward", "1400", "0.700", "1024", "18", "compute")
+    ]
+    assert cells(line_of(table, "256", "flash2", " forward "))[-1] == "launch"
+
+
+def test_nvmls_clock_is_marked_where_the_counters_are_not_to_be_had(report: str) -> None:
+    line = line_of(section(report, "Clocks and bounds"), "512", "flash2")
+    assert cells(line)[3] == "\\~1410"
+    assert "- **\\~**: the SM clock as NVML tells it" in report
+
+
+def test_memory_is_told_in_all_its_parts(full: str) -> None:
+    line = line_of(section(full, "Memory"), "4096", "flash2", " forward ")
+    assert cells(line)[3:] == ["64.0", "65.0", "1100", "1400", "2100"]
+
+
+def test_energy_is_told_by_call_and_token_for_what_it_was_taken_of(full: str) -> None:
+    (line,) = section(full, "Energy").splitlines()[2:]
+    assert cells(line) == ["4096", "flash2", "forward+backward", "1.25", "0.0381", "690", "1.810", "1405"]
+
+
+def test_accuracy_says_how_much_was_compared(full: str) -> None:
+    table = section(full, "Accuracy")
+    assert cells(line_of(table, "4096", "pytorch")) == [
+        *("4096", "pytorch", "0.002", "-", "1.00x", "ok", "64 queries of each of 2 of 128 heads")
+    ]
+    assert cells(line_of(table, "256", "pytorch"))[-1] == "8 of 512 heads"
+
+
+def test_kernels_have_their_short_names_counts_and_shares(full: str) -> None:
+    kernels = section(full, "Kernels")
+    flash = kernels.partition("### `flash2`, seq 4096, forward")[2]
+    assert cells(line_of(flash, "flash_fwd_kernel"))[1:] == ["1", "480", "96"]
+    assert "Flash_fwd_params" not in kernels
+    assert "36 kernels in 80.0 us" in kernels
+
+
+def test_graph_breaks_have_their_reasons(full: str) -> None:
+    assert section(full, "Graph breaks") == (
+        "- `compiled`, seq 256: `call to a builtin that is not traced` (2 x)"
+    )
+
+
+def test_ceilings_stand_beside_the_data_sheet(full: str) -> None:
+    ceilings = section(full, "Ceilings")
+    assert cells(line_of(ceilings, "bfloat16"))[1:] == ["750", "1542", "989", "76"]
+    assert cells(line_of(ceilings, "copy of 1.00 GiB"))[1:] == ["3000", "1890", "3352", "89"]
+    assert "Data sheet: NVIDIA H100" in ceilings
 
 
 def test_an_interrupted_session_says_so_at_the_top(report: str) -> None:
@@ -190,7 +340,32 @@ def test_text_from_a_session_is_neither_markup_nor_html_nor_a_table() -> None:
             started,
             Planned(plan=whole),
             *checked(base, notes=[HOSTILE], backend=HOSTILE),
-            *measured(base),
+            *measured(base, wall=2.0),
+            CaseChecked(
+                case=base.number,
+                first_call_ms={},
+                accuracy=Accuracy(
+                    verdict="ok",
+                    errors={HOSTILE: 0.1},
+                    plain_errors={},
+                    limits={},
+                    heads_checked=1,
+                    heads_total=2,
+                ),
+                writes_inputs=(HOSTILE,),
+                graph_breaks={HOSTILE: 1},
+                notes=(HOSTILE,),
+                backend=HOSTILE,
+            ),
+            Replayed(case=base.number, which="fwd", reason=HOSTILE),
+            Kernels(
+                case=base.number,
+                which="fwd",
+                kernels=(Kernel(name=HOSTILE, count=1, time_us=1.0),),
+                span_us=1.0,
+            ),
+            Ceilings(matmul={HOSTILE: MatmulRate(tflops=1.0, size=1)}),
+            telemetry(1.5, throttle=(HOSTILE,)),
             failed(other, "error", HOSTILE),
             Log(level="error", message=HOSTILE),
             Finished(ending="failed", reason=HOSTILE),

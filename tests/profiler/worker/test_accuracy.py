@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 import impls
 from impls.contract import Layout
+from profiler.worker import reference as definition
 from profiler.worker.accuracy import Reference
 from profiler.worker.inputs import make_inputs, to_bhsd
 from profiler.workload import Attention
@@ -49,6 +51,7 @@ def test_plain_pytorch_is_right_in_either_layout(dtype: str, layout: Layout) -> 
     assert accuracy.verdict == "ok"
     assert set(accuracy.errors) == {"out", "dq", "dk", "dv"}
     assert accuracy.heads_checked == accuracy.heads_total == 8
+    assert accuracy.queries_checked is None
 
 
 def test_one_layout_taken_for_the_other_is_wrong() -> None:
@@ -140,9 +143,50 @@ def test_where_the_right_gradient_is_zero_a_trace_of_rounding_is_no_error(dtype:
 
 
 def test_heads_that_were_not_sampled_are_counted_as_such() -> None:
-    large = attention(batch=8, seq=1024, heads=8, kv_heads=4, head_dim=4)
+    large = attention(batch=8, seq=512, heads=8, kv_heads=4, head_dim=4, dtype="float16")
     judge = Reference.compute(large, "cpu", 0, backward=False)
-    accuracy = judge.judge(torch.zeros(8, 8, 1024, 4), None, "bhsd")
+    accuracy = judge.judge(torch.zeros(8, 8, 512, 4).half(), None, "bhsd")
     assert accuracy.verdict == "wrong"
     assert accuracy.heads_total == 64
-    assert accuracy.heads_checked == 2 * len(judge.pairs) < 64
+    assert accuracy.heads_checked == 2 * len(judge.sample.pairs) < 64
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> Reference:
+    """On five queries of two of the four pairs, as if the whole of one were too much."""
+    one_pair = 2 * 48 * 48
+    small = replace(definition._BUDGETS["cpu", "float16"], pair=one_pair - 1)
+    monkeypatch.setitem(definition._BUDGETS, ("cpu", "float16"), small)
+    monkeypatch.setattr(definition, "_PLACES", 5)
+    return Reference.compute(workload("float16"), "cpu", 0, backward=True)
+
+
+@pytest.mark.parametrize("layout", ["bhsd", "bshd"])
+def test_on_sampled_queries_plain_pytorch_is_right_in_either_layout(
+    layout: Layout, sampled: Reference
+) -> None:
+    out, grads = outputs("float16", layout)
+    accuracy = sampled.judge(out, grads, layout)
+    assert accuracy.verdict == "ok"
+    assert set(accuracy.errors) == set(accuracy.limits) == {"out", "dq"}
+    assert (accuracy.heads_checked, accuracy.heads_total) == (4, 8)
+    assert accuracy.queries_checked == 5
+
+
+@pytest.mark.parametrize("name", ["out", "dq"])
+@pytest.mark.parametrize("layout", ["bhsd", "bshd"])
+def test_a_wrong_value_is_caught_in_each_sampled_query_and_in_no_other(
+    name: str, layout: Layout, sampled: Reference
+) -> None:
+    assert sampled.sample.queries is not None
+    chosen = {query for part in sampled.sample.queries for query in range(part.start, part.stop)}
+    out, grads = outputs("float16", layout)
+    head = to_bhsd({"out": out, "dq": grads[0]}[name], layout)[1, 3]
+    caught = set()
+    for query in range(48):
+        right = head[query].clone()
+        head[query, 7] += 0.5
+        if sampled.judge(out, grads, layout).verdict == "wrong":
+            caught.add(query)
+        head[query] = right
+    assert caught == chosen > {0, 47}

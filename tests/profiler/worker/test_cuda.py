@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import impls
-from profiler.events import Failure, Result
+from profiler.events import Energy, Failure, Kernels, Replayed, Result, Samples
+from profiler.plan import Case, Takes
+from profiler.protocol import WorkerMessage
 from profiler.workload import PASSES
 from tests.shapes import attention
 from tests.workers import measure
@@ -68,6 +70,123 @@ def test_a_call_that_waits_for_the_gpu_is_said_not_to_be_hidden(device: CudaDevi
 
     timer = device.timer()
     assert not timer.sample(torch.cuda.synchronize, wall=False).hidden
+
+
+def test_each_sample_has_its_own_clock(device: CudaDevice) -> None:
+    import torch
+
+    from profiler.nvml import Nvml
+
+    found = Nvml.open().find(str(torch.cuda.get_device_properties(0).uuid))
+    most_mhz = found.gpu().max_sm_mhz if found else None
+    timer = device.timer()
+    matrix = torch.randn(2048, 2048, device=device.name)
+    for _ in range(5):
+        clock = timer.sample(lambda: matrix @ matrix, wall=False).sm_mhz
+        assert clock is not None
+        assert 100 < clock <= 1.02 * (most_mhz or 3000)
+
+
+def test_a_spin_of_known_cycles_takes_as_many_by_time_and_clock(device: CudaDevice) -> None:
+    import torch
+
+    cycles = 2_000_000
+    timings = [device.timer().sample(lambda: torch.cuda._sleep(cycles), wall=False) for _ in range(5)]
+    taken = [timing.device_ms * 1000 * timing.sm_mhz for timing in timings if timing.sm_mhz is not None]
+    assert statistics.median(taken) == pytest.approx(cycles, rel=0.02)
+
+
+def test_the_ceilings_are_those_of_a_gpu(device: CudaDevice) -> None:
+    from profiler.worker.ceilings import measure_ceilings
+
+    measured = measure_ceilings(["float16", "float32"], device)
+    half, single = measured.matmul["float16"], measured.matmul["float32"]
+    assert half.tflops > 2 * single.tflops > 0
+    assert half.sm_mhz is not None
+    assert measured.copy is not None
+    assert measured.copy.gb_per_s > 100
+
+
+@pytest.mark.parametrize("which", PASSES)
+def test_a_short_call_is_replayed_as_a_graph(device: CudaDevice, which: Any) -> None:
+    from profiler.worker.calls import Calls
+    from profiler.worker.graphs import capture
+    from profiler.worker.inputs import make_inputs
+
+    workload = attention(batch=2, seq=256, head_dim=64, dtype="float16")
+    for name in ("pytorch", "sdpa-flash"):
+        implementation = impls.find(name)
+        inputs = make_inputs(workload, implementation.layout, device.name, 0)
+        attend = implementation.prepare(workload, device.name)
+        replay = capture(attend, which, inputs, device)
+        result = replay()
+        device.synchronize()
+        again = Calls(attend, device).ready(which, inputs)()
+        for one, other in zip(_tensors(result), _tensors(again), strict=True):
+            assert (one - other).abs().max() < 1e-2
+            assert one.abs().max() > 0
+
+
+def _tensors(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def test_what_waits_for_the_gpu_cannot_be_a_graph_and_the_gpu_goes_on(device: CudaDevice) -> None:
+    import torch
+
+    from impls.contract import Implementation
+    from profiler.worker.check import Checked
+    from profiler.worker.extras import take_extras
+    from profiler.worker.rounds import Series
+    from profiler.worker.subject import SharedInputs, Subject
+
+    def prepare(workload: object, name: str) -> Any:
+        def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            scale = float(q.abs().max().clamp(1, 1))  # waits
+            return torch.nn.functional.scaled_dot_product_attention(q * scale, k, v)
+
+        return attend
+
+    waits = Implementation(name="waits", label="waits", summary="waits", prepare=prepare)
+    workload = attention(batch=1, seq=64, head_dim=64, dtype="float16")
+    shared = SharedInputs(workload, device, 0)
+    case = Case(number=0, workload=workload, implementation="waits")
+    subject = Subject(case, waits, Checked(), ("fwd",), shared, device)
+    sent: list[WorkerMessage] = []
+    take_extras(subject, {"fwd": Series([0.1], wall_ms=[1.0])}, Takes(), device, sent.append)
+    (graph,) = sent
+    assert isinstance(graph, Replayed)
+    assert graph.reason
+    assert not graph.replay_ms
+    after = measure(device, workload, ["sdpa-flash"])
+    assert len([message for message in after if isinstance(message, Result)]) == 3
+
+
+def test_kernels_and_energy_of_a_case(device: CudaDevice) -> None:
+    workload = attention(batch=4, seq=2048, head_dim=64, dtype="float16", heads=16)
+    takes = Takes(accuracy=False, energy=True, kernels=True)
+    messages = measure(device, workload, ["sdpa-flash"], passes=("fwd",), takes=takes)
+    (result,) = (message for message in messages if isinstance(message, Result))
+    (kernels,) = (message for message in messages if isinstance(message, Kernels))
+    assert any("flash_fwd" in kernel.name for kernel in kernels.kernels)
+    assert kernels.span_us == pytest.approx(result.device_ms.median * 1000, rel=0.2)
+    (energy,) = (message for message in messages if isinstance(message, Energy))
+    assert energy.window_s >= 1
+    assert 50 < energy.power_w < 1500
+    assert energy.joules == pytest.approx(energy.power_w * energy.call_ms / 1000, rel=1e-3)
+    assert energy.call_ms == pytest.approx(result.device_ms.median, rel=0.5)
+
+
+def test_samples_carry_their_clocks(device: CudaDevice) -> None:
+    messages = measure(device, attention(seq=512, head_dim=64, dtype="float16"), ["sdpa-flash"])
+    for message in messages:
+        if isinstance(message, Samples):
+            assert len(message.sm_mhz) == len(message.device_ms)
+        if isinstance(message, Result):
+            assert message.sm_mhz is not None
+            assert message.mega_cycles == pytest.approx(
+                message.device_ms.median * message.sm_mhz.median / 1000, rel=0.05
+            )
 
 
 def test_tracked_memory_is_what_the_call_allocated(device: CudaDevice) -> None:
@@ -147,6 +266,37 @@ def test_running_out_of_memory_says_what_was_asked_and_what_fits(device: CudaDev
     assert failure.largest_batch is not None
     fits = workload.with_batch(failure.largest_batch)
     assert not [m for m in measure(device, fits, ["pytorch"]) if isinstance(m, Failure)]
+
+
+def test_a_limit_holds_tensors_to_what_a_small_card_has_left_of_it() -> None:
+    import subprocess
+    import sys
+
+    script = """
+import torch
+from profiler.worker.devices import CudaDevice
+GIB = 2**30
+device = CudaDevice(0, 4 * GIB)
+def fits(gib):
+    try:
+        return torch.empty(int(gib * GIB), dtype=torch.uint8, device="cuda").nbytes > 0
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        device.release()
+with device.without_limit():
+    lifted = fits(4.5)
+print(fits(2.5), fits(4.0), lifted, device.available_bytes() < 4 * GIB)
+try:
+    CudaDevice(0, 2**26)
+    print("opened, for what CUDA takes is", device.process_bytes())
+except RuntimeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    held, tiny = done.stdout.splitlines()
+    assert held == "True False True True"
+    assert "leaves nothing" in tiny or tiny.endswith("is None")
 
 
 def test_a_shape_is_measured_on_the_gpu(device: CudaDevice) -> None:

@@ -87,6 +87,10 @@ class Bench:
         self.diary: list[int] = []
         self.heard = Listener()
         self.rules_made_at_s: list[float] = []
+        self.rests = 0
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def subject(
         self,
@@ -115,7 +119,15 @@ class Bench:
             return Repeats(rounds)
 
         order = random.Random(seed)
-        return run_rounds(subjects, rule=begin, order=order, clock=self.clock, reporter=self.heard)
+        return run_rounds(
+            subjects,
+            warm_up_s=0.1,
+            rest=self.rest,
+            rule=begin,
+            order=order,
+            clock=self.clock,
+            reporter=self.heard,
+        )
 
 
 @pytest.fixture
@@ -219,7 +231,12 @@ def test_the_rules_budget_begins_after_the_warm_up(bench: Bench) -> None:
     assert bench.rules_made_at_s == [3.0 + 2 * 0.5]
 
 
-def warmed(totals: Sequence[float], *, takes_s: float) -> int:
+def test_the_device_rests_before_every_round(bench: Bench) -> None:
+    bench.run([bench.subject(0), bench.subject(1)], rounds=7)
+    assert bench.rests == 7
+
+
+def warmed(totals: Sequence[float], *, takes_s: float, least_s: float = 0.1) -> int:
     """How many visits the warm-up makes, when they measure `totals` and then the last of them."""
     clock = Clock()
 
@@ -236,12 +253,16 @@ def warmed(totals: Sequence[float], *, takes_s: float) -> int:
 
     subject = Warming()
     checked: Subject = subject
-    warm_up(checked, clock)
+    warm_up(checked, least_s, clock)
     return subject.visits
 
 
 def test_a_steady_call_is_warmed_up_for_a_tenth_of_a_second() -> None:
     assert warmed([1.0], takes_s=1 / 64) == 7  # the first count of 1/64 s that reaches 0.1 s
+
+
+def test_someone_in_a_hurry_warms_up_only_until_it_settles() -> None:
+    assert warmed([1.0], takes_s=1 / 64, least_s=0.02) == 6
 
 
 def test_a_call_too_slow_to_settle_is_warmed_up_for_a_second() -> None:

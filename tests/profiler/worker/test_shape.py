@@ -10,9 +10,10 @@ import torch
 import impls
 from impls import Implementation, Workload
 from impls.contract import Attend, Layout
-from profiler.events import CaseChecked, Failure, Result, Samples
+from profiler.events import CaseChecked, Failure, Kernels, Log, Result, Samples
+from profiler.plan import Takes
 from profiler.protocol import ShapeDone, WorkerMessage
-from profiler.worker import check, shape
+from profiler.worker import check, subject
 from profiler.worker.accuracy import Reference
 from profiler.worker.devices import CpuDevice
 from profiler.worker.inputs import Tensors, make_inputs
@@ -54,7 +55,7 @@ class Workshop:
         self._device = device
         self.made: list[Layout] = []
         self.made_while_timing: list[Layout] = []
-        for module in (check, shape):
+        for module in (check, subject):
             monkeypatch.setattr(module, "make_inputs", self.make)
 
     def make(self, workload: Attention, layout: Layout, device: str, seed: int) -> Tensors:
@@ -203,3 +204,88 @@ def test_a_comparison_that_fails_leaves_a_note_and_the_measurement(
     assert of_type(Failure, messages) == []
     assert results_of(messages) == {"mine": 3}
     assert of_type(Samples, messages)
+
+
+def writes_into_k(workload: Workload, device: str) -> Attend:
+    attend = plain(workload, device)
+
+    def attend_and_scribble(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        out = attend(q, k, v)
+        with torch.no_grad():
+            k.data.mul_(1.5)
+        return out
+
+    return attend_and_scribble
+
+
+def test_an_implementation_that_writes_into_its_inputs_is_reported_and_keeps_them_to_itself(
+    device: TimingDevice,
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def watches(workload: Workload, name: str) -> Attend:
+        attend = plain(workload, name)
+
+        def attend_and_watch(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            seen.append(k.detach().clone())
+            return attend(q, k, v)
+
+        return attend_and_watch
+
+    messages = measure(
+        device, SHAPE, ["scribbles", "watches"], find=known(scribbles=writes_into_k, watches=watches)
+    )
+    written = {
+        message.case: message.writes_inputs for message in messages if isinstance(message, CaseChecked)
+    }
+    assert written == {0: ("k",), 1: ()}
+    fresh = make_inputs(SHAPE, "bhsd", "cpu", 0).k
+    assert all(torch.equal(k, fresh) for k in seen)
+    assert results_of(messages) == {"scribbles": 3, "watches": 3}
+
+
+def test_in_a_hurry_no_accuracy_is_checked(device: TimingDevice) -> None:
+    for accuracy in (True, False):
+        messages = measure(device, SHAPE, ["pytorch"], takes=Takes(accuracy=accuracy))
+        (checked,) = (message for message in messages if isinstance(message, CaseChecked))
+        assert (checked.accuracy is not None) is accuracy
+
+
+def test_kernels_are_taken_where_asked_for_and_after_the_results(device: TimingDevice) -> None:
+    assert not [m for m in measure(device, SHAPE, ["pytorch"]) if isinstance(m, Kernels)]
+    messages = measure(device, SHAPE, ["pytorch"], takes=Takes(kernels=True))
+    kinds = [type(message) for message in messages if isinstance(message, Result | Kernels)]
+    assert kinds == [Result] * 3 + [Kernels] * 3
+    forward = next(message for message in messages if isinstance(message, Kernels))
+    assert {"aten::baddbmm", "aten::bmm"} <= {kernel.name for kernel in forward.kernels}
+
+
+def test_energy_that_cannot_be_had_is_said_and_costs_nothing_else(device: TimingDevice) -> None:
+    messages = measure(device, SHAPE, ["pytorch"], passes=("fwd",), takes=Takes(energy=True))
+    (log,) = (message for message in messages if isinstance(message, Log))
+    assert log.message.startswith("no energy of pytorch forward")
+    assert results_of(messages) == {"pytorch": 1}
+
+
+def test_a_calls_cycles_are_those_of_its_own_samples(device: TimingDevice) -> None:
+    """Half the samples take twice the time at half the clock: the cycles are the same in all."""
+
+    class Throttling(_Clock):
+        samples = 0
+
+        def sample(self, call: Callable[[], object], *, wall: bool) -> Timing:
+            call()
+            self.samples += 1
+            return Timing(1.0, sm_mhz=1800.0) if self.samples % 2 else Timing(2.0, sm_mhz=900.0)
+
+    class Device(TimingDevice):
+        def timer(self) -> _Clock:
+            return Throttling(self)
+
+    messages = measure(Device(), SHAPE, ["pytorch"], passes=("fwd",), repeats=4)
+    (result,) = (message for message in messages if isinstance(message, Result))
+    assert result.mega_cycles == 1.8
+    assert result.sm_mhz is not None
+    assert result.sm_mhz.median == 1350.0
+    clocks = [clock for message in messages if isinstance(message, Samples) for clock in message.sm_mhz]
+    assert sorted(clocks, key=lambda mhz: mhz or 0) == [900.0, 900.0, 1800.0, 1800.0]

@@ -1,0 +1,66 @@
+"""The sections about the device: what it does at best, and how it went while the session measured."""
+
+from __future__ import annotations
+
+from profiler.export.markdown.text import Column, escape, section, table
+from profiler.readings import while_measuring
+from profiler.recording import Recording
+from profiler.rows import datasheet_peaks
+from profiler.units import byte_count, percent, three_digits
+
+
+def ceilings(recording: Recording) -> str | None:
+    """The measured rates beside the data sheet's; only where they were measured."""
+    measured, peaks = recording.ceilings, datasheet_peaks(recording)
+    if measured is None:
+        return None
+    names, rates, clocks, promised = [], [], [], []
+    for dtype, rate in measured.matmul.items():
+        names.append(f"matmul, {escape(dtype)}, {rate.size} x {rate.size} (TFLOP/s)")
+        rates.append(rate.tflops)
+        clocks.append(rate.sm_mhz)
+        promised.append(peaks.tflops.get(dtype) if peaks else None)
+    if copy := measured.copy:
+        names.append(f"copy of {byte_count(copy.bytes)}, read and written (GB/s)")
+        rates.append(copy.gb_per_s)
+        clocks.append(copy.sm_mhz)
+        promised.append(peaks.gb_per_s if peaks else None)
+    columns = [
+        Column("ceiling", names, right=False),
+        Column("measured", [three_digits(rate) for rate in rates]),
+        Column("SM (MHz)", [None if clock is None else f"{clock:.0f}" for clock in clocks]),
+        Column("data sheet", [None if peak is None else three_digits(peak) for peak in promised]),
+        Column(
+            "of it (%)",
+            [
+                percent(100 * rate / peak) if peak else None
+                for rate, peak in zip(rates, promised, strict=True)
+            ],
+        ),
+    ]
+    source = f"Data sheet: {escape(peaks.source)}." if peaks else None
+    return section("Ceilings", table(columns), source)
+
+
+def telemetry(recording: Recording) -> str | None:
+    """Clocks, power and temperature, what held the clocks back, and who else was there."""
+    summary = while_measuring(recording)
+    if not summary.spans:
+        return None
+    columns = [
+        Column("reading", [span.name for span in summary.spans], right=False),
+        Column("lowest", [f"{span.low:.0f}" for span in summary.spans]),
+        Column("median", [f"{span.median:.0f}" for span in summary.spans]),
+        Column("highest", [f"{span.high:.0f}" for span in summary.spans]),
+    ]
+    shares = [f"{escape(reason)} in {share:.0%} of readings" for reason, share in summary.throttle.items()]
+    held = f"Held back by: {', '.join(shares)}." if shares else "Nothing held the clocks back."
+    # The CPU has no throttle reasons to read: silence there says nothing.
+    known = summary.throttle or any(reading.sm_mhz is not None for reading in recording.telemetry)
+    others = f"Another process computed on the GPU in {summary.other_processes:.0%} of readings."
+    return section(
+        "The device while measuring",
+        table(columns),
+        held if known else None,
+        others if summary.other_processes else None,
+    )

@@ -1,0 +1,107 @@
+"""The sections about the session as a whole: what was compared, on which machine, and its warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.events import Environment
+from profiler.export.markdown.text import Column, code, escape, section, table
+from profiler.recording import Recording
+from profiler.rows import Row
+from profiler.units import byte_count, count, shape_columns
+from profiler.wording import device_name, ending
+
+
+def title(recording: Recording) -> str:
+    """The heading of the report."""
+    header, plan = recording.header, recording.plan
+    subject = f"{escape(plan.label)}: attention" if plan and plan.label else "Attention"
+    return f"# {subject} on {escape(device_name(header.environment if header else None))}"
+
+
+def interruption(recording: Recording) -> str | None:
+    """How the session ended, unless it completed."""
+    how = ending(recording)
+    return f"> **{escape(how)}** The figures are those measured until then." if how else None
+
+
+def summary(recording: Recording, all_rows: Sequence[Row]) -> str:
+    """What was compared, over which shapes, against what."""
+    if not all_rows:
+        return "Nothing was measured."
+    shapes = shape_columns(row.workload for row in all_rows)
+    names = dict.fromkeys(row.implementation for row in all_rows)
+    lines = [f"Implementations: {', '.join(map(code, names))}"]
+    lines += [f"Baseline: {code(recording.baseline)}"] if len(names) > 1 and recording.baseline else []
+    lines += [f"Shape: {escape(shapes.caption())}"] if shapes.constant else []
+    lines += [f"Varied: {', '.join(shapes.varying)}"] if shapes.varying else []
+    if recording.plan and recording.plan.memory_limit_bytes:
+        lines.append(f"Memory limit: {byte_count(recording.plan.memory_limit_bytes)}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def environment(recording: Recording) -> str | None:
+    """The machine and its software, a fact a line."""
+    header = recording.header
+    if header is None:
+        return None
+    environment = header.environment
+    facts = {
+        **_device_facts(environment),
+        "torch": escape(environment.packages.get("torch", "")),
+        "CUDA": escape(environment.cuda or ""),
+        "cuDNN": escape(environment.cudnn or ""),
+        "packages": escape(_packages(environment)),
+        "system": escape(", ".join(filter(None, (environment.os, _python(environment))))),
+        "command": code(header.command) if header.command else "",
+        "started": escape(header.started),
+        "git commit": code(environment.git_commit) if environment.git_commit else "",
+        "attnprof": escape(header.attnprof),
+    }
+    facts = {name: fact for name, fact in facts.items() if fact}
+    columns = [Column("", list(facts), right=False), Column("", list(facts.values()), right=False)]
+    return section("Environment", table(columns))
+
+
+def _python(environment: Environment) -> str:
+    return f"Python {environment.python}" if environment.python else ""
+
+
+def _packages(environment: Environment) -> str:
+    return ", ".join(f"{name} {version}" for name, version in environment.packages.items() if name != "torch")
+
+
+def _device_facts(environment: Environment) -> dict[str, str]:
+    gpu = environment.gpu
+    memory = byte_count(environment.memory_bytes) if environment.memory_bytes else ""
+    cores = count(environment.cpu_count, "core") if environment.cpu_count else ""
+    cpu = {"CPU": escape(", ".join(filter(None, (environment.cpu, cores, memory))))}
+    if gpu is None:
+        return cpu
+    parts = [
+        gpu.name,
+        byte_count(gpu.memory_bytes) if gpu.memory_bytes else "",
+        f"{gpu.sm_count} SMs" if gpu.sm_count else "",
+        "compute capability {}.{}".format(*gpu.compute_capability) if gpu.compute_capability else "",
+    ]
+    limits = [
+        f"SM clock up to {gpu.max_sm_mhz} MHz" if gpu.max_sm_mhz else "",
+        f"memory clock up to {gpu.max_memory_mhz} MHz" if gpu.max_memory_mhz else "",
+        f"power limit {gpu.power_limit_w:.0f} W" if gpu.power_limit_w else "",
+    ]
+    return {
+        "GPU": escape(", ".join(filter(None, parts))),
+        "limits": escape(", ".join(filter(None, limits))),
+        "driver": escape(gpu.driver or ""),
+        **cpu,
+    }
+
+
+def warnings(recording: Recording) -> str | None:
+    """What the session warned of, each thing once."""
+    messages = dict.fromkeys(
+        (log.level, escape(log.message)) for log in recording.logs if log.level != "info"
+    )
+    if not messages:
+        return None
+    return section("Warnings", "\n".join(f"- {level}: {message}" for level, message in messages))

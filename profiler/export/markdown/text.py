@@ -1,0 +1,55 @@
+"""Markdown's own: text that shows as itself, and tables that are aligned in the source too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from profiler.units import plain_text
+
+_NOTHING = "-"
+
+
+def escape(text: str) -> str:
+    """Text from a session as Markdown that shows as itself, in a table cell too."""
+    text = plain_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*\[\]|~$])", r"\\\1", text)
+    # An underscore inside a word is no emphasis: flash_attn stays readable in the source.
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+
+
+def code(text: str) -> str:
+    """Text from a session as a code span, in a table cell too."""
+    text = plain_text(text)
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    padding = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{padding}{text.replace('|', chr(92) + '|')}{padding}{fence}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its cells are Markdown already; None is nothing."""
+
+    title: str
+    cells: Sequence[str | None]
+    right: bool = True
+
+
+def table(columns: Sequence[Column]) -> str:
+    """The columns as a Markdown table that is aligned in the source; columns without a cell are left out."""
+    padded = []
+    for column in columns:
+        if column.cells and not any(column.cells):
+            continue
+        cells = [column.title, *(cell or (_NOTHING if column.right else "") for cell in column.cells)]
+        width = max(3, *map(len, cells))
+        cells = [cell.rjust(width) if column.right else cell.ljust(width) for cell in cells]
+        rule = "-" * (width - 1) + ":" if column.right else "-" * width
+        padded.append([cells[0], rule, *cells[1:]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in zip(*padded, strict=True))
+
+
+def section(title: str, *parts: str | None) -> str:
+    """A section, its parts apart; those that are empty are left out."""
+    return "\n\n".join([f"## {title}", *filter(None, parts)])

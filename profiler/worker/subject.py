@@ -1,0 +1,100 @@
+"""A case that passed its first calls, as the rounds visit it: its inputs, its calls, its samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from impls.contract import Implementation, Layout
+from profiler.plan import Case
+from profiler.worker.calls import Calls
+from profiler.worker.check import Checked
+from profiler.worker.devices import Device
+from profiler.worker.failures import explain
+from profiler.worker.inputs import Tensors, make_inputs
+from profiler.worker.timer import Call, Timing
+from profiler.workload import Attention, Pass
+
+
+@dataclass
+class SharedInputs:
+    """The shape's inputs, made once for each layout that is asked for."""
+
+    workload: Attention
+    device: Device
+    seed: int
+    by_layout: dict[Layout, Tensors] = field(default_factory=dict)
+
+    def get(self, layout: Layout) -> Tensors:
+        if layout not in self.by_layout:
+            self.by_layout[layout] = self.make(layout)
+        return self.by_layout[layout]
+
+    def make(self, layout: Layout) -> Tensors:
+        """New ones, shared with nobody."""
+        return make_inputs(self.workload, layout, self.device.name, self.seed)
+
+    def keep_only(self, layout: Layout) -> None:
+        self.by_layout = {kept: tensors for kept, tensors in self.by_layout.items() if kept == layout}
+
+    def clear(self) -> None:
+        self.by_layout.clear()
+
+
+class Subject:
+    """A case ready to be visited in rounds."""
+
+    def __init__(
+        self,
+        described: Case,
+        implementation: Implementation,
+        checked: Checked,
+        passes: tuple[Pass, ...],
+        shared: SharedInputs,
+        device: Device,
+    ) -> None:
+        self.case = described.number
+        self.described = described
+        self.implementation = implementation
+        self.checked = checked
+        self.passes = passes
+        self._shared = shared
+        self._device = device
+        self._calls: Calls | None = None
+        self._own_inputs: Tensors | None = None
+
+    @property
+    def calls(self) -> Calls:
+        """Its calls; prepared at the first use."""
+        if self._calls is None:
+            attend = self.implementation.prepare(self.described.workload, self._device.name)
+            self._calls = Calls(attend, self._device)
+        return self._calls
+
+    @property
+    def inputs(self) -> Tensors:
+        """The shape's inputs in its layout; its own if it writes into them."""
+        if not self.checked.writes_inputs:
+            return self._shared.get(self.implementation.layout)
+        if self._own_inputs is None:
+            self._own_inputs = self._shared.make(self.implementation.layout)
+        return self._own_inputs
+
+    def ready(self, which: Pass) -> Call:
+        """One call of a pass, to be made any number of times."""
+        return self.calls.ready(which, self.inputs)
+
+    def visit(self, *, wall: bool) -> dict[Pass, Timing]:
+        """One sample of each pass; it fitted alone, so if memory runs out others' inputs give way."""
+        try:
+            return self._sample(wall)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
+            if explain(error).kind != "oom":
+                raise
+        self._shared.keep_only(self.implementation.layout)
+        self._device.release()
+        return self._sample(wall)
+
+    def _sample(self, wall: bool) -> dict[Pass, Timing]:
+        # Whatever must be made is made here, before any clock starts.
+        inputs, calls = self.inputs, self.calls
+        return {which: calls.time(which, inputs, wall=wall) for which in self.passes}

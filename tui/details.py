@@ -1,0 +1,105 @@
+"""What stands below the results table of a session: kernels, graph breaks, ceilings, partial checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from profiler import wording
+from profiler.kernel_names import short_name
+from profiler.recording import Recording
+from profiler.rows import Row, datasheet_peaks, rows
+from profiler.units import ShapeColumns, count, percent, plain_text, shape_columns, three_digits
+from profiler.workload import PASS_LABELS
+
+_MOST_KERNELS = 6  # of one call, before it only says how many more there are
+
+
+def details(recording: Recording) -> Iterator[str]:
+    """Lines of plain text, with an empty one before each part."""
+    all_rows = rows(recording)
+    shapes = shape_columns(row.workload for row in all_rows)
+    parts = (
+        kernel_lines(all_rows, shapes),
+        _graph_break_lines(all_rows, shapes),
+        _partly_checked_lines(all_rows, shapes),
+        _ceiling_lines(recording),
+    )
+    for part in parts:
+        for index, line in enumerate(part):
+            yield from ([] if index else [""])
+            yield line
+
+
+def kernel_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
+    """The longest kernels of one call of each pass that they were taken of."""
+    for row in all_rows:
+        if row.kernels is None or not row.kernels.kernels:
+            continue
+        kernels, span_us = row.kernels.kernels, row.kernels.span_us
+        launched = count(sum(kernel.count for kernel in kernels), "kernel")
+        yield f"{_subject(row, shapes)}, {PASS_LABELS[row.which]}: {launched} in {three_digits(span_us)} us"
+        for kernel in kernels[:_MOST_KERNELS]:
+            time = f"{three_digits(kernel.time_us)} us"
+            share = f"{percent(100 * kernel.time_us / span_us)} %" if span_us else ""
+            times = f"{kernel.count} x" if kernel.count > 1 else ""
+            yield f"  {time:>10} {share:>6} {times:>5}  {plain_text(short_name(kernel.name))}"
+        if rest := kernels[_MOST_KERNELS:]:
+            rest_us = sum(kernel.time_us for kernel in rest)
+            yield f"  {f'{three_digits(rest_us)} us':>10} in {len(rest)} more; `attnprof export` lists all"
+
+
+def _graph_break_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
+    for row in _one_a_case(row for row in all_rows if row.graph_breaks):
+        breaks = row.graph_breaks or {}
+        yield f"{_subject(row, shapes)}: {count(sum(breaks.values()), 'graph break')}"
+        for reason, number in breaks.items():
+            yield f"  {number} x  {plain_text(reason)}"
+
+
+def _partly_checked_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
+    """Shapes whose errors are those of some queries only, each once."""
+    said = {
+        (shapes.describe(row.workload), wording.heads_checked(row.accuracy)): None
+        for row in all_rows
+        if row.accuracy and row.accuracy.queries_checked is not None
+    }
+    for where, checked in said:
+        yield f"error{f' at {where}' if where else ''}: of {checked}, without dk and dv"
+
+
+def _ceiling_lines(recording: Recording) -> Iterator[str]:
+    """One line: what the device did at best, and what its data sheet says of the same."""
+    measured, peaks = recording.ceilings, datasheet_peaks(recording)
+    if measured is None:
+        return
+    rates = [
+        f"{plain_text(dtype)} {three_digits(rate.tflops)} TFLOP/s{_at_clock(rate.sm_mhz)}"
+        for dtype, rate in measured.matmul.items()
+    ]
+    parts = [f"matmul {', '.join(rates)}"] if rates else []
+    if copy := measured.copy:
+        parts.append(f"copy {three_digits(copy.gb_per_s)} GB/s{_at_clock(copy.sm_mhz)}")
+    line = f"measured here: {', '.join(parts)}"
+    if peaks is not None:
+        promised = [
+            f"{plain_text(dtype)} {three_digits(peaks.tflops[dtype])} TFLOP/s"
+            for dtype in measured.matmul
+            if dtype in peaks.tflops
+        ]
+        line += f"; data sheet: {', '.join([*promised, f'{three_digits(peaks.gb_per_s)} GB/s'])}"
+    yield line
+
+
+def _at_clock(sm_mhz: float | None) -> str:
+    return "" if sm_mhz is None else f" at {sm_mhz:.0f} MHz"
+
+
+def _subject(row: Row, shapes: ShapeColumns) -> str:
+    return ", ".join(filter(None, (shapes.describe(row.workload), wording.name_with_backend(row))))
+
+
+def _one_a_case(some: Iterable[Row]) -> list[Row]:
+    first: dict[int, Row] = {}
+    for row in some:
+        first.setdefault(row.case, row)
+    return list(first.values())
