@@ -164,15 +164,15 @@ def test_a_whole_last_line_needs_no_newline(tmp_path: Path) -> None:
 
 
 def test_unknown_events_are_left_out_and_said_once_with_their_lines(tmp_path: Path) -> None:
-    kernels = b'{"type":"kernels","names":["a"]}'
+    kernels = b'{"type":"weather","names":["a"]}'
     file = read_session(file_of(tmp_path, HEADER, kernels, LOG, kernels, b""))
     assert len(file.events) == 2
-    assert file.problems == ["lines 2 and 4: unknown event 'kernels', left out"]
+    assert file.problems == ["lines 2 and 4: unknown event 'weather', left out"]
 
 
 def test_many_lines_of_one_problem_are_counted_not_listed(tmp_path: Path) -> None:
-    file = read_session(file_of(tmp_path, HEADER, *[b'{"type":"kernels"}'] * 100, b""))
-    assert file.problems == ["lines 2, 3, 4, 5, 6 and 95 more: unknown event 'kernels', left out"]
+    file = read_session(file_of(tmp_path, HEADER, *[b'{"type":"weather"}'] * 100, b""))
+    assert file.problems == ["lines 2, 3, 4, 5, 6 and 95 more: unknown event 'weather', left out"]
 
 
 def test_unknown_fields_are_ignored_and_said(tmp_path: Path) -> None:
