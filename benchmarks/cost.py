@@ -28,7 +28,7 @@ from profiler.session_reader import read_session
 from profiler.stats import estimate
 from profiler.workload import Attention
 
-PRECISIONS = ("1%", "0.5%", "0.2%", "0.1%")
+PRECISIONS = ("1%", "0.2%")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,10 @@ def by_do_bench() -> Cost:
 def do_bench_script() -> None:
     """The loop that people write."""
     import torch
+
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    began_s = time.monotonic()  # what comes later is loaded while attnprof measures, too
     from flash_attn import flash_attn_func
     from triton.testing import do_bench
 
@@ -123,9 +127,6 @@ def do_bench_script() -> None:
             lambda: torch.autograd.grad(flash_out, (fq, fk, fv), flash_grad, retain_graph=True),
         ]
 
-    torch.zeros(1, device="cuda")
-    torch.cuda.synchronize()
-    began_s = time.monotonic()
     half_widths = [
         estimate(do_bench(call, return_mode="all")).margin
         for workload in PRESETS["lab6"].workloads

@@ -164,8 +164,8 @@ def test_a_whole_last_line_needs_no_newline(tmp_path: Path) -> None:
 
 
 def test_unknown_events_are_left_out_and_said_once_with_their_lines(tmp_path: Path) -> None:
-    kernels = b'{"type":"weather","names":["a"]}'
-    file = read_session(file_of(tmp_path, HEADER, kernels, LOG, kernels, b""))
+    weather = b'{"type":"weather","names":["a"]}'
+    file = read_session(file_of(tmp_path, HEADER, weather, LOG, weather, b""))
     assert len(file.events) == 2
     assert file.problems == ["lines 2 and 4: unknown event 'weather', left out"]
 
