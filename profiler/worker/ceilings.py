@@ -70,7 +70,7 @@ def send_ceilings(dtypes: Sequence[str], device: Device, send: Callable[[Ceiling
 
 def measure_ceilings(dtypes: Sequence[str], device: Device) -> Ceilings:
     """The rates of `dtypes`' matmuls and of a copy on `device`."""
-    effort = _EFFORT[device.name.partition(":")[0]]
+    effort = _EFFORT[device.kind]
     with device.without_limit():
         device.release()
         most_bytes = int(_MOST_OF_MEMORY * device.available_bytes())

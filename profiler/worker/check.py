@@ -6,7 +6,6 @@ the case's own doing and the peak is its own.
 
 from __future__ import annotations
 
-import gc
 import time
 import warnings
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import TypeVar
 import torch
 
 from impls.contract import Implementation
-from profiler.events import Accuracy, Memory
+from profiler.events import Accuracy, FailureKind, Memory
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
 from profiler.worker.compiled import watch_compilation
@@ -195,26 +194,37 @@ def _operators(call: Callable[[], object]) -> set[str]:
 def largest_batch(
     implementation: Implementation, workload: Attention, passes: tuple[Pass, ...], device: Device
 ) -> int | None:
-    """After running out of memory: the largest batch expected to fit, from a trial at batch 1.
+    """After running out of memory: a batch that fits, by trials; about the largest that does.
 
-    0 if not even one fits; None where the batch is 1 already, or the trial would take long or fails.
+    0 if not even one fits; None where the batch is 1 already, or a trial would take long or fails.
     """
-    one = workload.with_batch(1)
-    if workload.batch == 1 or one.flop("fwd_bwd") > _MOST_TRIAL_FLOP[device.name.partition(":")[0]]:
+
+    def trial(batch: int) -> Checked | FailureKind:
+        """The first calls at that batch, or what kept one of them from being made."""
+        try:
+            checked = check(implementation, workload.with_batch(batch), passes, device, 0, None)
+        except CannotRun as refusal:
+            return refusal.explanation.kind
+        finally:
+            device.release()
+        return next((lost.kind for lost in checked.lost.values()), checked)
+
+    one_flop, most_flop = workload.with_batch(1).flop("fwd_bwd"), _MOST_TRIAL_FLOP[device.kind]
+    if workload.batch == 1 or one_flop > most_flop:
         return None
     device.release()
-    available = device.available_bytes()
-    before = device.reserved_bytes() or 0
-    try:
-        trial = check(implementation, one, passes, device, 0, None)
-    except CannotRun as refusal:
-        return 0 if refusal.explanation.kind == "oom" else None
-    finally:
-        gc.collect()
-    largest = max(
-        trial.memory.values(), key=lambda memory: (memory.reserved_bytes or 0, memory.absolute_bytes)
-    )
+    available, before = device.available_bytes(), device.reserved_bytes() or 0
+    single = trial(1)
+    if not isinstance(single, Checked):
+        return 0 if single == "oom" else None
     # By what the allocator held, not by what was alive: small tensors split large freed blocks,
     # and what is left of these cannot serve the next large one, in a batch of any size.
-    one_bytes = max((largest.reserved_bytes or 0) - before, largest.absolute_bytes)
-    return min(workload.batch - 1, int(_USABLE * available) // one_bytes)
+    one_bytes = max(
+        max((memory.reserved_bytes or 0) - before, memory.absolute_bytes) for memory in single.memory.values()
+    )
+    estimate = max(min(workload.batch - 1, int(_USABLE * available) // one_bytes), 1)
+    if estimate * one_flop > most_flop:
+        return estimate
+    # How memory splinters depends on what was there before: only a try can tell.
+    candidates = dict.fromkeys((estimate, max(estimate - 1, 1), max(estimate // 2, 1)))
+    return next((batch for batch in candidates if isinstance(trial(batch), Checked)), 1)

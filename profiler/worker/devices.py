@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import psutil
 import torch
 
+from impls.contract import DeviceKind
 from profiler.nvml import Nvml, NvmlDevice, NvmlError
 from profiler.protocol import Ready
 from profiler.units import byte_count
@@ -41,6 +42,7 @@ class Tracked(Generic[T]):
 class Device(Protocol):
     """A device under measurement. `name` is torch's ("cuda:0")."""
 
+    kind: DeviceKind
     name: str
 
     def facts(self) -> Ready: ...
@@ -80,6 +82,8 @@ class CudaDevice:
     Raises:
         RuntimeError: `memory_limit_bytes` is less than CUDA itself takes.
     """
+
+    kind: DeviceKind = "cuda"
 
     def __init__(self, index: int, memory_limit_bytes: int | None = None) -> None:
         self.name = f"cuda:{index}"
@@ -201,6 +205,7 @@ class CpuDevice:
     Without `memory` this process may take what it can get.
     """
 
+    kind: DeviceKind = "cpu"
     name = "cpu"
 
     def __init__(self, memory: HostMemory | None = None) -> None:
@@ -248,10 +253,11 @@ class CpuDevice:
 def _allocate_workspaces(device: str) -> None:
     """Have cuBLAS take its workspaces, this thread's and autograd's, while the allocator is empty.
 
-    Later they would be cut from a case's freed block, which then could never be given back.
+    Later they would be cut from a case's freed block, which then could never be given back. And a
+    first backward with a gradient loads modules for seconds, which are no case's either.
     """
     small = torch.ones(16, 16, device=device, requires_grad=True)
-    torch.autograd.grad((small @ small).sum(), small)
+    torch.autograd.grad(small @ small, small, torch.ones_like(small))
     torch.cuda.synchronize()
 
 
