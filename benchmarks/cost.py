@@ -96,7 +96,8 @@ def do_bench_script(until: float | None) -> None:
     import torch
 
     small = torch.ones(16, 16, device="cuda", requires_grad=True)
-    torch.autograd.grad(small @ small, small, torch.ones_like(small))  # loads what backward needs
+    loss = (small @ small).sum()
+    torch.autograd.grad(loss, small, torch.ones_like(loss))  # loads what backward needs
     torch.cuda.synchronize()
     began_s = time.monotonic()  # what comes later is loaded while attnprof measures, too
     from flash_attn import flash_attn_func

@@ -223,7 +223,7 @@ class Replayed(Event, tag="graph", kw_only=True, omit_defaults=True):
 
 
 class Kernel(msgspec.Struct, kw_only=True, frozen=True):
-    """The GPU kernels (on the CPU: operators) of one name in one call of a pass, and their time together."""
+    """The GPU kernels of one name in one call of a pass, and their time together."""
 
     name: str
     count: int
@@ -231,12 +231,30 @@ class Kernel(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Kernels(Event, tag="kernels", kw_only=True, omit_defaults=True):
-    """What one call of a pass ran, longest first. `span_us` is from the first start to the last end."""
+    """What one call of a pass ran, longest first. `span_us` is from the first start to the last end.
+
+    On the CPU `operators` is true: they stand in the kernels' place.
+    """
 
     case: int
     which: Pass = msgspec.field(name="pass")
     kernels: tuple[Kernel, ...]
     span_us: float
+    operators: bool = False
+
+    @property
+    def noun(self) -> str:
+        """What one of them is called."""
+        return "operator" if self.operators else "kernel"
+
+    def longest(self) -> tuple[Kernel, ...]:
+        """Those worth listing: the longest, until what is left is a hundredth of all their time."""
+        left = total = sum(kernel.time_us for kernel in self.kernels)
+        for index, kernel in enumerate(self.kernels):
+            if left <= total / 100:
+                return self.kernels[:index]
+            left -= kernel.time_us
+        return self.kernels
 
 
 class Energy(Event, tag="energy", kw_only=True, omit_defaults=True):

@@ -36,16 +36,17 @@ def kernel_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]
         if row.kernels is None or not row.kernels.kernels:
             continue
         kernels, span_us = row.kernels.kernels, row.kernels.span_us
-        launched = count(sum(kernel.count for kernel in kernels), "kernel")
+        launched = count(sum(kernel.count for kernel in kernels), row.kernels.noun)
+        shown = row.kernels.longest()[:_MOST_KERNELS]
         yield f"{_subject(row, shapes)}, {PASS_LABELS[row.which]}: {launched} in {three_digits(span_us)} us"
-        for kernel in kernels[:_MOST_KERNELS]:
+        for kernel in shown:
             time = f"{three_digits(kernel.time_us)} us"
             share = f"{percent(100 * kernel.time_us / span_us)} %" if span_us else ""
             times = f"{kernel.count} x" if kernel.count > 1 else ""
             yield f"  {time:>10} {share:>6} {times:>5}  {plain_text(short_name(kernel.name))}"
-        if rest := kernels[_MOST_KERNELS:]:
+        if rest := kernels[len(shown) :]:
             rest_us = sum(kernel.time_us for kernel in rest)
-            yield f"  {f'{three_digits(rest_us)} us':>10} in {len(rest)} more; `attnprof export` lists all"
+            yield f"  {f'{three_digits(rest_us)} us':>10} in {len(rest)} more; the session has all"
 
 
 def _graph_break_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:

@@ -40,8 +40,8 @@ _EFFORT = {
         largest_matmul=16384,
         enough_ms=1.0,
         copy_bytes=2**30,
-        warm_up_s=0.1,
-        budget_s=0.4,
+        warm_up_s=0.05,
+        budget_s=0.2,
     ),
     # A CPU is no benchmark here: it should not wait for its ceilings.
     "cpu": _Effort(

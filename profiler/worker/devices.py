@@ -257,7 +257,8 @@ def _allocate_workspaces(device: str) -> None:
     first backward with a gradient loads modules for seconds, which are no case's either.
     """
     small = torch.ones(16, 16, device=device, requires_grad=True)
-    torch.autograd.grad(small @ small, small, torch.ones_like(small))
+    loss = (small @ small).sum()
+    torch.autograd.grad(loss, small, torch.ones_like(loss))
     torch.cuda.synchronize()
 
 

@@ -24,7 +24,7 @@ from profiler.worker.subject import Subject
 from profiler.workload import PASS_LABELS, Pass
 
 # Replays are alike: their launch is one, and nothing of them is decided anew.
-_REPLAYS = 20
+_REPLAYS = 10
 _REPLAYS_BEFORE = 3
 
 Send = Callable[[WorkerMessage], None]
@@ -72,7 +72,13 @@ def _kernels(subject: Subject, which: Pass, device: Device, send: Send) -> Kerne
         device.synchronize()
         send(_without("kernels", subject, which, explain(error).message))
         return None
-    return Kernels(case=subject.case, which=which, kernels=kernels, span_us=round(span_us, 3))
+    return Kernels(
+        case=subject.case,
+        which=which,
+        kernels=kernels,
+        span_us=round(span_us, 3),
+        operators=flush is None,
+    )
 
 
 def _energy(subject: Subject, which: Pass, series: Series, device: Device, send: Send) -> Energy | None:

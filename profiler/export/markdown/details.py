@@ -122,13 +122,14 @@ def _kernels(row: Row, shapes: ShapeColumns) -> str | None:
     """One call's kernels: the longest first, as they are in the session."""
     if row.kernels is None:
         return None
-    kernels, span_us = row.kernels.kernels, row.kernels.span_us
-    launched = sum(kernel.count for kernel in kernels)
-    said = f"{count(launched, 'kernel')} in {three_digits(span_us)} us from the first start to the last end"
+    kernels, span_us, noun = row.kernels.longest(), row.kernels.span_us, row.kernels.noun
+    launched = sum(kernel.count for kernel in row.kernels.kernels)
+    said = f"{count(launched, noun)} in {three_digits(span_us)} us from the first start to the last end"
+    if rest := row.kernels.kernels[len(kernels) :]:
+        rest_us = sum(kernel.time_us for kernel in rest)
+        said += f", {three_digits(rest_us)} us of them in {count(len(rest), 'short one')} left out here"
     columns = [
-        Column(
-            "kernel", [code(short_name(kernel.name, most=_KERNEL_NAME)) for kernel in kernels], right=False
-        ),
+        Column(noun, [code(short_name(kernel.name, most=_KERNEL_NAME)) for kernel in kernels], right=False),
         Column("count", [str(kernel.count) for kernel in kernels]),
         Column("time (us)", [three_digits(kernel.time_us) for kernel in kernels]),
         Column(
