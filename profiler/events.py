@@ -260,7 +260,7 @@ class Kernels(Event, tag="kernels", kw_only=True, omit_defaults=True):
 class Energy(Event, tag="energy", kw_only=True, omit_defaults=True):
     """What a pass draws when it is called again and again: mean power over `window_s` times a call's time.
 
-    `call_ms` is the time of one of the repeated calls, from the start of one to that of the next.
+    `call_ms` is the time of one of the repeated calls, from the end of one to the end of the next.
     """
 
     case: int

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import overload
 
 import msgspec
+import psutil
 
 import impls
 from profiler import grid, sizes
@@ -221,7 +222,7 @@ def _cooldown(seconds: float, timeout_s: float) -> float:
     if seconds >= timeout_s > 0:
         raise PlanError(
             f"--cooldown must be below --timeout ({timeout_s:g} s), not {seconds:g}: "
-            "a case that gives no sign of life for so long is ended"
+            "a case that gives no sign of life for so long is ended; rest shorter, or raise --timeout"
         )
     return seconds
 
@@ -242,7 +243,9 @@ def _memory_limit(text: str | None, device: Device) -> int | None:
     if text is None:
         return None
     limit = sizes.parse_bytes(text, "--memory-limit", least=_LEAST_MEMORY_LIMIT_BYTES)
-    there = device.gpu.memory_bytes if device.gpu else None
+    there = psutil.virtual_memory().total if device.info.kind == "cpu" else None
+    if device.gpu is not None and device.info.kind == "cuda":
+        there = device.gpu.memory_bytes
     if there is not None and limit > there:
         raise PlanError(
             f"--memory-limit {text.strip()} is more than the {byte_count(there)} of {device.info.name}; "

@@ -96,8 +96,7 @@ class CudaDevice:
         self.bench = LaunchBench(self.name, self._properties.L2_cache_size, self._open_clock())
         self._allowed_bytes = self._properties.total_memory
         if memory_limit_bytes is not None:
-            self._allowed_bytes = self._allocator_share(memory_limit_bytes)
-            self._allow(self._allowed_bytes)
+            self._allow(self._allocator_share(memory_limit_bytes))
 
     def facts(self) -> Ready:
         """What torch says of the GPU; `uuid` is without NVML's "GPU-"."""
@@ -144,11 +143,12 @@ class CudaDevice:
 
     @contextmanager
     def without_limit(self) -> Iterator[None]:
+        held_to = self._allowed_bytes
         self._allow(self._properties.total_memory)
         try:
             yield
         finally:
-            self._allow(self._allowed_bytes)
+            self._allow(held_to)
 
     def energy_j(self) -> float | None:
         """The GPU's energy counter in joules, or None without one. Slow to read: not near a sample."""
@@ -195,6 +195,7 @@ class CudaDevice:
         return limit_bytes - context + self.bench.flush_bytes
 
     def _allow(self, allocator_bytes: int) -> None:
+        self._allowed_bytes = allocator_bytes
         total = self._properties.total_memory
         torch.cuda.set_per_process_memory_fraction(min(allocator_bytes / total, 1.0), self._index)
 

@@ -15,8 +15,8 @@ class HostMemory:
     """This process held to what was free when it began, and to `limit_bytes` of it if given."""
 
     def __init__(self, limit_bytes: int | None) -> None:
-        self._limit_bytes = limit_bytes
         self._before_bytes = _private_bytes()
+        self._limit_bytes: int | None = None
         self._guard(limit_bytes)
 
     def available_bytes(self) -> int:
@@ -30,13 +30,15 @@ class HostMemory:
     @contextmanager
     def without_limit(self) -> Iterator[None]:
         """All that is free may be taken within."""
+        held_to = self._limit_bytes
         self._guard(None)
         try:
             yield
         finally:
-            self._guard(self._limit_bytes)
+            self._guard(held_to)
 
     def _guard(self, limit_bytes: int | None) -> None:
+        self._limit_bytes = limit_bytes
         try:
             import resource
         except ImportError:  # no such limits here; the system's own behaviour remains
