@@ -132,11 +132,14 @@ def do_bench_script(until: float | None) -> None:
         ]
 
     def half_width(call: Callable[[], object]) -> float:
+        times_ms: list[float] = do_bench(call, return_mode="all")
         repeats_ms = 100  # do_bench's default
         while True:
-            margin = estimate(do_bench(call, rep=repeats_ms, return_mode="all")).margin or 1.0
-            if until is None or margin <= until or repeats_ms >= MOST_REPEATS_MS:
-                return margin
+            margin = estimate(times_ms).margin
+            known = 1.0 if margin is None else margin  # below six samples there is no interval
+            if until is None or known <= until or repeats_ms >= MOST_REPEATS_MS:
+                return known
+            times_ms += do_bench(call, rep=repeats_ms, return_mode="all")
             repeats_ms *= 2
 
     half_widths = [half_width(call) for workload in PRESETS["lab6"].workloads for call in calls(workload)]

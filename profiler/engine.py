@@ -315,8 +315,11 @@ class Engine:
         if case.number not in self._settled:
             self._fail(case, kind, why)
         else:  # what is taken after the rounds is no reason to doubt them
-            name = case.implementation
-            self._emit(Log(level="warning", message=f"{name}: lost after its results were in: {why}"))
+            message = (
+                f"after the rounds, at {case.implementation}: {why}; graphs, kernels and energy "
+                "of this shape are missing from here on"
+            )
+            self._emit(Log(level="warning", message=message))
 
     def _fail(self, case: Case, kind: FailureKind, message: str) -> None:
         self._emit(
@@ -355,6 +358,8 @@ def _gpu(gpu: Gpu | None, ready: Ready | None) -> Gpu | None:
     if ready is None or ready.compute_capability is None:
         return gpu
     known = gpu or Gpu(name=ready.device_name)
+    if known.name != ready.device_name:  # a MIG slice: NVML names the GPU that it is part of
+        known = msgspec.structs.replace(known, name=ready.device_name, memory_bytes=ready.memory_bytes)
     return msgspec.structs.replace(
         known,
         uuid=known.uuid or ready.gpu_uuid,

@@ -4,7 +4,7 @@ The roofline model (S. Williams, A. Waterman and D. Patterson, "Roofline: an ins
 performance model for multicore architectures", CACM 52(4), 2009): a call takes at least the time
 of its FLOP at the device's best rate, and at least that of its bytes at the best bandwidth. Both
 ceilings are those measured on this device, so that 100 % is what it can do and not what is
-printed about it; the data sheet's matmul rate is a third figure beside them.
+printed about it; shares of the data sheet's rates stand beside.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from profiler.datasheet import Peaks
 from profiler.events import Ceilings, Memory
 from profiler.workload import BYTES_PER_ELEMENT, Attention, Pass
 
-Bound = Literal["compute", "memory", "launch"]
+Bound = Literal["compute", "memory", "launch", "neither"]
+
+# Below this share of both ceilings neither is what holds a call up.
+_NEAR_PERCENT = 30
 
 
 @dataclass(frozen=True)
 class Roofline:
     """A call beside the ceilings; None where its time or a ceiling is not known.
 
-    `percent_of_copy_bandwidth` may pass 100: bytes that never leave the L2 cache are counted too.
+    The shares of a bandwidth may pass 100: bytes that never leave the L2 cache are counted too.
     """
 
     flop_per_byte: float | None = None
     percent_of_measured_peak: float | None = None
     percent_of_datasheet_peak: float | None = None
     percent_of_copy_bandwidth: float | None = None
+    percent_of_datasheet_bandwidth: float | None = None
     bound: Bound | None = None
 
 
@@ -49,7 +53,8 @@ def roofline(
     """The place of a pass that takes `device_ms`, with the memory that its call held.
 
     A launch-bound call is bound by the launch whatever its kernels do. Any other is bound by what
-    would take the device longer at its best, its FLOP or its bytes.
+    would take the device longer at its best, its FLOP or its bytes; by neither if it takes over
+    three times as long as that (too few blocks for the SMs, work that is no matmul, latency).
     """
     flop, moved = shape.flop(which), bytes_moved(shape, which, memory)
     tflops = shape.tflops(which, device_ms)
@@ -58,16 +63,20 @@ def roofline(
     # 1 TFLOP/s is 1e9 FLOP a millisecond, 1 GB/s 1e6 bytes a millisecond.
     compute_ms = flop / (rate.tflops * 1e9) if rate and rate.tflops > 0 else None
     memory_ms = moved / (copy.gb_per_s * 1e6) if copy and copy.gb_per_s > 0 else None
+    sheet_ms = moved / (peaks.gb_per_s * 1e6) if peaks else None
     bound: Bound | None = None
     if launch_bound:
         bound = "launch"
     elif compute_ms is not None and memory_ms is not None:
         bound = "compute" if compute_ms >= memory_ms else "memory"
+        if 100 * max(compute_ms, memory_ms) < _NEAR_PERCENT * device_ms:
+            bound = "neither"
     return Roofline(
         flop_per_byte=flop / moved,
         percent_of_measured_peak=_percent(tflops, rate.tflops if rate else None),
         percent_of_datasheet_peak=_percent(tflops, peaks.tflops.get(shape.dtype) if peaks else None),
         percent_of_copy_bandwidth=_percent(memory_ms, device_ms) if memory_ms is not None else None,
+        percent_of_datasheet_bandwidth=_percent(sheet_ms, device_ms) if sheet_ms is not None else None,
         bound=bound,
     )
 

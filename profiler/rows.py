@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -37,6 +37,7 @@ class Row:
     median of time times clock, in millions; `nvml_sm_mhz` is the median of what NVML said during
     the shape's rounds. `conditions` maps what those were taken under, "power cap" or "another
     process on the GPU", to the share of readings that say so (see profiler.conditions).
+    `first_calls_ms` is the host time of the case's first forward and backward, compilation included.
     """
 
     case: int
@@ -67,7 +68,7 @@ class Row:
     accuracy: Accuracy | None = None
     writes_inputs: tuple[str, ...] = ()
     backend: str | None = None
-    first_call_ms: float | None = None
+    first_calls_ms: Mapping[Pass, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     failure: Failure | None = None
 
@@ -75,6 +76,11 @@ class Row:
     def is_tie(self) -> bool:
         """Whether the rounds show no difference from the baseline."""
         return self.speedup is not None and holds_one(self.speedup)
+
+    @property
+    def first_call_ms(self) -> float | None:
+        """Host time of this pass's first call."""
+        return self.first_calls_ms.get(self.which)
 
     @property
     def joules_per_token(self) -> float | None:
@@ -85,6 +91,15 @@ class Row:
 def holds_one(ratio: Estimate) -> bool:
     """Whether a ratio's interval holds 1; never where samples are too few for an interval."""
     return ratio.count >= LEAST_SAMPLES and ratio.low <= 1 <= ratio.high
+
+
+def conditions_of(some: Iterable[Row]) -> dict[str, dict[Attention, float]]:
+    """What the rows' shapes were measured under: each condition with its share of every shape that had it."""
+    found: dict[str, dict[Attention, float]] = {}
+    for row in some:
+        for name, share in row.conditions.items():
+            found.setdefault(name, {})[row.workload] = share
+    return found
 
 
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
@@ -159,7 +174,7 @@ class _Session:
             accuracy=check.accuracy if check else None,
             writes_inputs=check.writes_inputs if check else (),
             backend=check.backend if check else None,
-            first_call_ms=check.first_call_ms.get(which) if check else None,
+            first_calls_ms=check.first_call_ms if check else {},
             notes=check.notes if check else (),
             failure=failure if result is None else None,
         )

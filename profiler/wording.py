@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from profiler.conditions import ANOTHER_PROCESS
 from profiler.events import Accuracy, Environment, Failure
 from profiler.launch_bound import LAUNCH_BOUND_RATIO
+from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import Row, Status
-from profiler.units import byte_count, count, plain_text, ratio, ratio_within
+from profiler.units import byte_count, count, ms, percent, plain_text, ratio, ratio_within
 
 STATUS_WORDS: dict[Status, str] = {
     "ok": "ok",
@@ -59,6 +62,14 @@ _CONDITION_MEANINGS: dict[str, str] = {
     ),
 }
 
+# The same in a clause, for where there is no room for what to do about it.
+_LOWER_CLOCK = "times are those of a lower clock"
+_CONDITION_EFFECTS = {
+    **dict.fromkeys(_CONDITION_MEANINGS, _LOWER_CLOCK),
+    "clocks set by the user": "times are those of these clocks",
+    ANOTHER_PROCESS: "times hold its work too",
+}
+
 MEANINGS: dict[str, str] = {
     STATUS_WORDS["wrong"]: (
         "the largest error against a float32 or float64 reference is over twice that of plain PyTorch in the "
@@ -92,7 +103,7 @@ def status_word(row: Row) -> str:
     return NOT_MEASURED if row.status == "partial" and row.device_ms is None else STATUS_WORDS[row.status]
 
 
-def marks(row: Row, *, conditions: bool = True) -> list[str]:
+def marks(row: Row) -> list[str]:
     """The short words that a row is marked with: its status if not ok, and how far to trust its times."""
     words = [] if row.status == "ok" else [status_word(row)]
     if row.device_ms is None:
@@ -105,12 +116,18 @@ def marks(row: Row, *, conditions: bool = True) -> list[str]:
         words.append(LAUNCH_VISIBLE)
     if row.writes_inputs:
         words.append(WRITES_INPUTS)
-    return words + (condition_words(row) if conditions else [])
+    return words
 
 
-def condition_words(row: Row) -> list[str]:
-    """What the row's shape was measured under, the most frequent first."""
-    return [plain_text(condition) for condition in row.conditions]
+def condition(name: str, shares: Iterable[float]) -> str:
+    """What some shapes were measured under, as "power cap in 40 to 83 % of readings"."""
+    shown = sorted((percent(100 * share) for share in shares), key=float)
+    return f"{plain_text(name)} in {' to '.join(dict.fromkeys((shown[0], shown[-1])))} % of readings"
+
+
+def condition_effect(name: str) -> str:
+    """What a condition does to times, in a clause; "" for one that is not known."""
+    return _CONDITION_EFFECTS.get(name, "")
 
 
 def detail(row: Row) -> str:
@@ -124,18 +141,20 @@ def detail(row: Row) -> str:
     return ""
 
 
-def remarks(row: Row, *, conditions: bool = True) -> list[str]:
-    """The marks of a row with their details, and what else there is to say of it.
+def remarks(row: Row, *, graph: bool = True) -> list[str]:
+    """The marks of a row with their details, and what else there is to say of it but its shape's conditions.
 
     Such as "OOM: 64.0 GiB asked for, batch 8 expected to fit" or "no CUDA graph: it waits for the GPU".
-    Without `conditions` those are left to who says them once for a shape.
+    Without `graph` the time as a CUDA graph is left to a column.
     """
-    words = marks(row, conditions=conditions)
+    words = marks(row)
     if words and row.status != "ok" and (more := detail(row)):
         words[0] = f"{words[0]}: {more}"
     if row.writes_inputs and WRITES_INPUTS in words:
         names = ", ".join(map(plain_text, row.writes_inputs))
         words[words.index(WRITES_INPUTS)] = f"{WRITES_INPUTS}: {names}"
+    if LAUNCH_BOUND in words and row.graph_ms and graph:
+        words.insert(words.index(LAUNCH_BOUND) + 1, f"graph {ms(row.graph_ms.median)} ms")
     if row.launch_bound and row.graph_reason:
         words.append(f"no CUDA graph: {plain_text(row.graph_reason).rstrip('.')}")
     if breaks := sum((row.graph_breaks or {}).values()):
@@ -216,6 +235,13 @@ def device_name(environment: Environment | None) -> str:
         return "an unknown device"
     gpu = environment.gpu.name if environment.gpu and environment.device != "cpu" else ""
     return plain_text(gpu or environment.cpu or environment.device)
+
+
+def held_to(plan: Plan | None) -> str:
+    """The memory limit that a run was given, as a line of its own; "" if none."""
+    if plan is None or plan.memory_limit_bytes is None:
+        return ""
+    return f"held to {byte_count(plan.memory_limit_bytes)} (--memory-limit)"
 
 
 def ending(recording: Recording) -> str | None:

@@ -49,19 +49,14 @@ class Line:
     def shape(self) -> Attention:
         return self.headline.workload
 
-    @property
-    def conditions(self) -> list[str]:
-        """What its shape was measured under, which is the same for every line of the shape."""
-        return list(
-            dict.fromkeys(word for row in self.rows.values() for word in wording.condition_words(row))
-        )
+    def remarks(self, *, graph: bool) -> list[str]:
+        """What there is to say, each thing once, naming its passes where it is not about all.
 
-    @property
-    def remarks(self) -> list[str]:
-        """What there is to say beside that, each thing once, naming its passes where it is not about all."""
+        With `graph` also the headline's time as a CUDA graph, for where it has no column.
+        """
         about: dict[str, list[Pass]] = {}
         for which, row in self.rows.items():
-            for remark in wording.remarks(row, conditions=False):
+            for remark in wording.remarks(row, graph=graph and row is self.headline):
                 about.setdefault(remark, []).append(which)
         about.pop(wording.STATUS_WORDS["running"], None)  # the times that come and go say so
         return [
@@ -94,6 +89,10 @@ class Column:
     rank: int
     kind: Literal["number", "words", "remarks"] = "number"
     most: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.title.split("\n")[0] or self.title.strip()
 
     @property
     def width(self) -> int:
@@ -129,17 +128,18 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
         intervals = [margin(row.device_ms.margin) if row.device_ms else "" for row in of_pass]
         columns += [
             Column(f"{SHORT_PASS[which]}\nms", times, rank=0 if which == heads[0].which else 1),
-            Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=8),
+            Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=10),
         ]
     columns += _figures(heads)
     if len({head.implementation for head in heads}) > 1:
         columns.append(Column("\nspeedup", _speedups(heads, short=short), rank=0))
     columns += [
-        _numbers("\nerror", 4, (wording.error_ratio(head) for head in heads)),
+        _numbers("\nerror", 5, (wording.error_ratio(head) for head in heads)),
         Column(
             "\nremarks",
-            [Text("; ".join(line.remarks + line.conditions)) for line in lines],
-            rank=7,
+            # Where there is room for these there is a column of graph times too.
+            [Text("; ".join(line.remarks(graph=False))) for line in lines],
+            rank=9,
             kind="remarks",
         ),
     ]
@@ -158,17 +158,17 @@ def _figures(heads: list[Row]) -> list[Column]:
 
     bounds = [Text(head.roofline.bound or "-", style="dim") for head in heads]
     return [
-        _numbers("wall\nms", 9, (_median(head.wall_ms) for head in heads)),
-        _numbers("graph\nms", 13, (_median(head.graph_ms) for head in heads)),
+        _numbers("wall\nms", 11, (_median(head.wall_ms) for head in heads)),
+        _numbers("graph\nms", 8, (_median(head.graph_ms) for head in heads)),
         _numbers("\nTFLOP/s", 2, (None if head.tflops is None else tflops(head.tflops) for head in heads)),
-        _numbers("peak\n%", 5, map(_percent_of_peak, heads)),
-        Column("\nbound", bounds, rank=10, kind="words"),
-        _numbers("SM\nMHz", 6, map(wording.sm_clock, heads)),
+        _numbers("peak\n%", 6, map(_percent_of_peak, heads)),
+        Column("\nbound", bounds, rank=12, kind="words"),
+        _numbers("SM\nMHz", 7, map(wording.sm_clock, heads)),
         _energy(heads),
         _numbers(
             "memory\nMiB", 3, (mib(head.memory.working_bytes) if head.memory else None for head in heads)
         ),
-        _numbers("saved\nMiB", 12, map(_saved, heads)),
+        _numbers("saved\nMiB", 13, map(_saved, heads)),
     ]
 
 
@@ -182,11 +182,11 @@ def _percent_of_peak(row: Row) -> str | None:
 
 
 def _energy(heads: list[Row]) -> Column:
-    """Joules a call, in the unit that keeps the largest readable."""
+    """Joules a call, in the unit that keeps the largest readable. Who has it asked for it: it goes late."""
     joules = [head.energy.joules if head.energy else None for head in heads]
     unit, factor = ("J", 1) if max(filter(None, joules), default=0) >= 1 else ("mJ", 1000)
     return _numbers(
-        f"energy\n{unit}", 11, (None if call is None else figure(factor * call) for call in joules)
+        f"energy\n{unit}", 4, (None if call is None else figure(factor * call) for call in joules)
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands below the results table of a session: kernels, graph breaks, ceilings, partial checks."""
+"""What is behind the results table of a session: kernels, energy, graph breaks, partial checks, ceilings."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from profiler import wording
 from profiler.kernel_names import short_name
 from profiler.recording import Recording
 from profiler.rows import Row, datasheet_peaks, rows
-from profiler.units import ShapeColumns, count, percent, plain_text, shape_columns, three_digits
+from profiler.units import ShapeColumns, count, figure, percent, plain_text, shape_columns, three_digits
 from profiler.workload import PASS_LABELS
 
 _MOST_KERNELS = 6  # of one call, before it only says how many more there are
 
 
 def details(recording: Recording) -> Iterator[str]:
-    """Lines of plain text, with an empty one before each part."""
+    """Lines of plain text, with an empty one between the parts."""
     all_rows = rows(recording)
     shapes = shape_columns(row.workload for row in all_rows)
     parts = (
-        kernel_lines(all_rows, shapes),
+        _kernel_lines(all_rows, shapes),
+        _energy_lines(all_rows, shapes),
         _graph_break_lines(all_rows, shapes),
         _partly_checked_lines(all_rows, shapes),
         _ceiling_lines(recording),
     )
-    for part in parts:
-        for index, line in enumerate(part):
-            yield from ([] if index else [""])
-            yield line
+    told = [lines for part in parts if (lines := list(part))]
+    for index, lines in enumerate(told):
+        yield from ["", *lines] if index else lines
 
 
-def kernel_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
+def _kernel_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
     """The longest kernels of one call of each pass that they were taken of."""
     for row in all_rows:
         if row.kernels is None or not row.kernels.kernels:
@@ -47,6 +47,23 @@ def kernel_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]
         if rest := kernels[len(shown) :]:
             rest_us = sum(kernel.time_us for kernel in rest)
             yield f"  {f'{three_digits(rest_us)} us':>10} in {len(rest)} more; the session has all"
+
+
+def _energy_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
+    """A line for each pass that it was taken of: of one call, of one query, and the power meanwhile."""
+    for row in all_rows:
+        if row.energy is None or row.joules_per_token is None:
+            continue
+        taken = (
+            f"{_energy(row.energy.joules)} a call",
+            f"{_energy(row.joules_per_token)} a token",
+            f"{row.energy.power_w:.0f} W{_at_clock(row.energy.sm_mhz)}",
+        )
+        yield f"{_subject(row, shapes)}, {PASS_LABELS[row.which]}: {', '.join(taken)}"
+
+
+def _energy(joules: float) -> str:
+    return f"{figure(joules)} J" if joules >= 1 else f"{figure(1000 * joules)} mJ"
 
 
 def _graph_break_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
@@ -80,14 +97,14 @@ def _ceiling_lines(recording: Recording) -> Iterator[str]:
     parts = [f"matmul {', '.join(rates)}"] if rates else []
     if copy := measured.copy:
         parts.append(f"copy {three_digits(copy.gb_per_s)} GB/s{_at_clock(copy.sm_mhz)}")
-    line = f"measured here: {', '.join(parts)}"
+    line = f"ceilings: {', '.join(parts)}"
     if peaks is not None:
         promised = [
             f"{plain_text(dtype)} {three_digits(peaks.tflops[dtype])} TFLOP/s"
             for dtype in measured.matmul
             if dtype in peaks.tflops
         ]
-        line += f"; data sheet: {', '.join([*promised, f'{three_digits(peaks.gb_per_s)} GB/s'])}"
+        line += f"; data sheet {', '.join([*promised, f'{three_digits(peaks.gb_per_s)} GB/s'])}"
     yield line
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Stop = Callable[[str], None]
 
 _REPAINT_S = 0.25
-# Heading, status, the table's own title and header, and a line or two of its remarks.
-_LINES_BESIDE_ROWS = 11
+# Heading, status, the table's own title and header, its legend, and a line or two of its remarks.
+_LINES_BESIDE_ROWS = 12
 
 
 class Progress:
@@ -133,9 +133,9 @@ class PlainProgress(_WrittenProgress):
                 self.say(f"{event.level}: {plain_text(event.message)}")
 
     def end(self) -> None:
-        """Kernels, where they were asked for: they come after the line of their result."""
-        for line in details.kernel_lines(rows(self.recording), self._shapes):
-            self.say(line)
+        """What is behind the results: energy and kernels, where they were asked for, and the rest."""
+        for index, line in enumerate(details.details(self.recording)):
+            self.say(line if index else f"\n{line}")
 
     def _say_status(self) -> None:
         """How far it is, once before each shape but the first."""
@@ -178,12 +178,12 @@ class LiveProgress(_WrittenProgress):
             await asyncio.sleep(_REPAINT_S)
 
     def end(self) -> None:
-        """Leave the whole table where the live one was."""
+        """Leave the whole table where the live one was, above it what may be longer than a screen."""
         self._live.stop()
+        if lines := list(details.details(self.recording)):
+            self.say("\n".join([*lines, ""]))
         if self.recording.cases:
             self._console.print(tables.results_table(self.recording, width=self._console.width))
-        for line in details.details(self.recording):
-            self.say(line)
 
     def _view(self) -> RenderableType:
         from rich.console import Group
@@ -197,10 +197,18 @@ class LiveProgress(_WrittenProgress):
         return Group(*top, "", table)
 
     def _headline(self) -> str:
-        if not self.recording.cases:
-            return f"loading torch, {_clock(time.monotonic() - self._began_s)}"
+        if not self.recording.cases and (preparing := self._preparing()):
+            return f"{preparing}, {_clock(time.monotonic() - self._began_s)}"
         reading = _reading(self.recording.telemetry[-1]) if self.recording.telemetry else ""
         return "  ".join(part for part in (self.status(), reading) if part)
+
+    def _preparing(self) -> str:
+        """What the worker is at before the first case."""
+        if self.recording.header is None:
+            return "loading torch"
+        if self._plan.takes.ceilings and self.recording.ceilings is None:
+            return "measuring what the device does at best"
+        return ""
 
     def _latest(self, lines: int) -> Recording:
         """The latest shapes, at most as many as lines: a long sweep is not folded again at each repaint."""
@@ -219,8 +227,12 @@ def _heading(plan: Plan, device: Device, *, common: bool = True) -> str:
     """What is about to be measured, and on what; with what the shapes have in common, if asked for."""
     names = ", ".join(plan.implementations)
     shapes = count(len(plan.workloads), "shape")
-    caption = shape_columns(plan.workloads).caption() if common else ""
-    return f"{device.info.name}: {names}; {shapes}" + (f" ({caption})" if caption else "")
+    heading = f"{device.info.name}: {names}; {shapes}"
+    if not common:
+        return heading
+    caption = shape_columns(plan.workloads).caption()
+    heading += f" ({caption})" if caption else ""
+    return ", ".join(filter(None, (heading, wording.held_to(plan))))
 
 
 def _reading(reading: Telemetry) -> str:

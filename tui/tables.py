@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from profiler import wording
 from profiler.recording import Recording
-from profiler.rows import Row, rows
+from profiler.rows import Row, conditions_of, rows
 from profiler.units import ShapeColumns, describe_shape, margin, mib, ms, shape_columns, tflops
 from profiler.workload import PASS_LABELS
 from tui.columns import INTERVAL, Column, Line, columns_of, fit, lines_of
@@ -41,8 +41,8 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
 
     What all shapes share is in the title, what varies has columns; a shape's values stand in
     its first line only. The fastest of each shape and pass is bold with a star. Where room is
-    short the least important columns go first, and remarks go below the table. `most_lines`
-    keeps the last shapes that fit in so many lines of the body.
+    short the least important columns go first, and are named below the table; remarks go there
+    too. `most_lines` keeps the last shapes that fit in so many lines of the body.
     """
     from rich import box
     from rich.table import Table
@@ -53,12 +53,15 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     shapes = shape_columns(recording.plan.workloads if recording.plan else [line.shape for line in lines])
     lines = _last_shapes(lines, most_lines)
     short = width is not None and width < _SHORT_TITLES
-    columns, gap = fit(columns_of(lines, shapes, short=short), width)
-    below = _legend(lines, columns)
+    possible = columns_of(lines, shapes, short=short)
+    columns, gap = fit(possible, width)
+    below = [*_legend(lines, columns), *_not_shown(possible, columns), *_conditions_below(lines, shapes)]
     if not any(column.kind == "remarks" for column in columns):
-        below += _conditions_below(lines, shapes) + _remarks_below(lines, shapes)
+        below += _remarks_below(lines, shapes)
     table = Table(
-        title=Text(shapes.caption(), style="bold"),
+        title=Text(
+            "\n".join(filter(None, (shapes.caption(), wording.held_to(recording.plan)))), style="bold"
+        ),
         title_justify="left",
         caption=Text("\n".join(["", *below]), style="dim") if below else None,
         caption_justify="left",
@@ -92,7 +95,8 @@ def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:
     if row.memory:
         parts.append(f"{mib(row.memory.working_bytes)} MiB")
     parts.append(" ".join(filter(None, wording.speedup(row))))
-    parts.append("; ".join(wording.remarks(row)))
+    under = [wording.condition(name, [share]) for name, share in row.conditions.items()]
+    parts.append("; ".join(wording.remarks(row) + under))
     return "  ".join(filter(None, parts))
 
 
@@ -120,7 +124,7 @@ def _has_groups(lines: Sequence[Line]) -> bool:
 def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     """What a reader needs to know of the columns that are shown."""
     heads = [line.headline for line in lines]
-    shown = [column.title.split("\n")[0] or column.title.strip() for column in columns]
+    shown = [column.name for column in columns]
     parts = ["* fastest of its shape and pass, and what ties with it"] if _has_groups(lines) else []
     if INTERVAL in shown:
         parts.append(f"{INTERVAL} the wider side of the 95 % interval")
@@ -130,30 +134,38 @@ def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     if "error" in shown:
         parts.append("error against a reference, over plain PyTorch's")
     if "peak" in shown:
-        parts.append("peak: share of the matmul rate measured here")
+        parts.append("peak: share of the session's measured matmul rate")
     if "SM" in shown and any(row.sm_mhz is None and row.nvml_sm_mhz for row in heads):
-        parts.append(f"{wording.NVML_CLOCK} clock by NVML")
+        parts.append(f"{wording.NVML_CLOCK} not recorded by the GPU's own counters: NVML's")
     if any(row.is_tie for row in heads):
         parts.append(f"{wording.TIE}: the speedup's 95 % interval holds 1")
     return ["; ".join(parts)] if parts else []
 
 
+def _not_shown(possible: Sequence[Column], columns: Sequence[Column]) -> list[str]:
+    """The columns that there was no room for, the most important first; remarks are told below."""
+    names = {column.name for column in columns} | {"remarks"}
+    dropped = [column for column in possible if column.name not in names]
+    by_rank = dict.fromkeys(column.name for column in sorted(dropped, key=lambda column: column.rank))
+    return [f"not shown for want of width: {', '.join(by_rank)}"] if by_rank else []
+
+
 def _conditions_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
-    """What shapes were measured under, each condition once."""
-    under: dict[str, dict[str, None]] = {}
-    for line in lines:
-        for condition in line.conditions:
-            under.setdefault(condition, {})[shapes.describe(line.shape)] = None
-    return [
-        ": ".join(filter(None, (condition, _and_more(list(where))))) for condition, where in under.items()
-    ]
+    """What shapes were measured under, each condition once: in how many readings, where, and what it does."""
+    found = conditions_of(row for line in lines for row in line.rows.values())
+    below = []
+    for name, shares in found.items():
+        where = _and_more([shapes.describe(shape) for shape in shares])
+        said = ": ".join(filter(None, (wording.condition(name, shares.values()), where)))
+        below.append("; ".join(filter(None, (said, wording.condition_effect(name)))))
+    return below
 
 
 def _remarks_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
     """What there is to say of the lines, each thing once."""
     about: dict[str, list[str]] = {}
     for line in lines:
-        if remarks := "; ".join(line.remarks):
+        if remarks := "; ".join(line.remarks(graph=True)):
             where, who = shapes.describe(line.shape), wording.name_with_backend(line.headline)
             about.setdefault(remarks, []).append(f"{who} at {where}" if where else who)
     below = [f"{_and_more(names)}: {remarks}" for remarks, names in about.items()]

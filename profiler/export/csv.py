@@ -7,14 +7,16 @@ import io
 
 from profiler.export.json import row_object
 from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.rows import Row, rows
 from profiler.units import plain_text
 from profiler.wording import device_name
 
-# Each column, and where it is found in a row's object (profiler.export.json), by the keys down to it.
+# Each column, and where it is found in a row's object (profiler.export.json), by the keys down to it;
+# those without keys are put together here.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "started": (),
     "device": (),
+    "memory_limit_bytes": (),
     "implementation": ("implementation",),
     "backend": ("backend",),
     "pass": ("pass",),
@@ -59,6 +61,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "joules_per_call": ("energy", "joules_per_call"),
     "joules_per_token": ("energy", "joules_per_token"),
     "power_w": ("energy", "power_w"),
+    "energy_call_ms": ("energy", "call_ms"),
+    "energy_window_s": ("energy", "window_s"),
+    "energy_sm_mhz": ("energy", "sm_mhz"),
     "working_bytes": ("memory", "working_bytes"),
     "saved_bytes": ("memory", "saved_bytes"),
     "absolute_bytes": ("memory", "absolute_bytes"),
@@ -66,13 +71,23 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "process_bytes": ("memory", "process_bytes"),
     "verdict": ("accuracy", "verdict"),
     "error_ratio": ("accuracy", "ratio"),
+    "error_out": ("accuracy", "errors", "out"),
+    "error_dq": ("accuracy", "errors", "dq"),
+    "error_dk": ("accuracy", "errors", "dk"),
+    "error_dv": ("accuracy", "errors", "dv"),
+    "heads_checked": ("accuracy", "heads_checked"),
+    "heads_total": ("accuracy", "heads_total"),
+    "queries_checked": ("accuracy", "queries_checked"),
     "first_call_ms": ("first_call_ms",),
     "converged": ("converged",),
     "launch_hidden": ("launch_hidden",),
     "launch_bound": ("launch_bound",),
     "conditions": ("conditions",),
+    "condition_shares": (),
     "writes_inputs": ("writes_inputs",),
-    "graph_breaks": ("graph_breaks",),
+    "graph_breaks": (),
+    "graph_break_reasons": ("graph_breaks",),
+    "notes": ("notes",),
     "requested_bytes": ("failure", "requested_bytes"),
     "largest_batch": ("failure", "largest_batch"),
     "message": ("failure", "message"),
@@ -87,17 +102,24 @@ def render(recording: Recording) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    header = recording.header
+    header, plan = recording.header, recording.plan
     session = {
         "started": header.started if header else None,
         "device": device_name(header.environment) if header else None,
+        "memory_limit_bytes": plan.memory_limit_bytes if plan else None,
     }
     for row in rows(recording):
-        values = row_object(row)
-        writer.writerow(
-            _cell(_dig(values, keys) if keys else session[name]) for name, keys in _COLUMNS.items()
-        )
+        values, own = row_object(row), session | _put_together(row)
+        writer.writerow(_cell(_dig(values, keys) if keys else own[name]) for name, keys in _COLUMNS.items())
     return text.getvalue()
+
+
+def _put_together(row: Row) -> dict[str, object]:
+    """Shares in the order of the conditions; graph breaks as a number, None where nothing was compiled."""
+    return {
+        "condition_shares": [f"{share:.3g}" for share in row.conditions.values()],
+        "graph_breaks": None if row.graph_breaks is None else sum(row.graph_breaks.values()),
+    }
 
 
 def _dig(value: object, keys: tuple[str, ...]) -> object:
@@ -117,7 +139,7 @@ def _cell(value: object) -> str:
         case str():
             text = plain_text(value)
             return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-        case list() | dict():  # of a dict its keys: shares and counts are in the JSON
+        case list() | dict():  # of a dict its keys: shares have a column of their own, counts are in the JSON
             return _cell("; ".join(value))
         case _:
             return str(value)

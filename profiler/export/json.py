@@ -72,10 +72,11 @@ def _energy(row: Row) -> dict[str, float | None] | None:
 
 
 def _kernels(row: Row) -> dict[str, Any] | None:
-    """Every kernel of one call under its whole name, longest first."""
+    """Every kernel of one call under its whole name, longest first; on the CPU they are operators."""
     if row.kernels is None:
         return None
     return {
+        "operators": row.kernels.operators,
         "span_us": row.kernels.span_us,
         "kernels": [_fields(kernel) for kernel in row.kernels.kernels],
     }
@@ -92,6 +93,8 @@ def session_object(recording: Recording) -> dict[str, Any]:
         "baseline": recording.baseline,
         "seed": plan.seed if plan else None,
         "stopping": _fields(plan.stopping if plan else None),
+        "takes": _fields(plan.takes if plan else None),
+        "memory_limit_bytes": plan.memory_limit_bytes if plan else None,
         "ceilings": _ceilings(recording),
         "environment": msgspec.to_builtins(header.environment) if header else None,
     }

@@ -87,7 +87,8 @@ def check(
         out = out.detach()  # its graph has done its service
         if reference is not None:
             try:
-                checked.accuracy = reference.judge(out, grads, implementation.layout)
+                with device.without_limit():
+                    checked.accuracy = reference.judge(out, grads, implementation.layout)
             except Exception as error:
                 checked.notes.append(f"accuracy was not checked: {explain(error).message}")
         del out, grads  # what follows needs the memory
@@ -99,7 +100,8 @@ def check(
     if set(checked.lost) == set(passes):
         raise CannotRun(next(iter(checked.lost.values())))
     try:
-        checked.writes_inputs = first.changed_inputs()
+        with device.without_limit():
+            checked.writes_inputs = first.changed_inputs()
     except Exception as error:
         checked.notes.append(f"whether its inputs were changed was not checked: {explain(error).message}")
     checked.graph_breaks = compilation.graph_breaks
@@ -120,7 +122,8 @@ class _FirstCalls:
         self._implementation = implementation
         self._device = device
         self._inputs = make_inputs(workload, implementation.layout, device.name, seed)
-        self._fingerprints = self._inputs.fingerprints()
+        with device.without_limit():
+            self._fingerprints = self._inputs.fingerprints()
         device.release()  # what they took must not count as reserved by the case
         self._calls = Calls(prepared.result, device)
         self._prepared_bytes = prepared.held_bytes

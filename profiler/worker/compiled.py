@@ -30,11 +30,18 @@ class Compilation:
 @contextmanager
 def watch_compilation() -> Iterator[Compilation]:
     """Watch what torch.compile does in the `with` block; what is yielded is filled in at its end."""
+    _forget()
     before, compilation = _Counts.read(), Compilation()
     try:
         yield compilation
     finally:
         compilation.graph_breaks = _Counts.read().since(before)
+
+
+def _forget() -> None:
+    """Have Dynamo compile anew: code that it would reuse breaks as it did, but no longer says so."""
+    if dynamo := sys.modules.get("torch._dynamo"):
+        dynamo.reset()
 
 
 @dataclass(frozen=True)

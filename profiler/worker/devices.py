@@ -91,12 +91,19 @@ class CudaDevice:
         self._notes: list[str] = []
         torch.cuda.set_device(index)
         self._properties = torch.cuda.get_device_properties(index)
-        _allocate_workspaces(self.name)
+        self.capture_stream = torch.cuda.Stream(index)
+        """Where CUDA graphs are captured: one for all, for cuBLAS keeps workspaces for every stream."""
+        for stream in (torch.cuda.current_stream(), self.capture_stream):
+            with torch.cuda.stream(stream):
+                _allocate_workspaces(self.name)
         self._nvml = self._find_nvml()
         self.bench = LaunchBench(self.name, self._properties.L2_cache_size, self._open_clock())
+        self._own_bytes = torch.cuda.memory_reserved()
         self._allowed_bytes = self._properties.total_memory
+        self._limit_bytes = memory_limit_bytes
         if memory_limit_bytes is not None:
-            self._allow(self._allocator_share(memory_limit_bytes))
+            self._check_limit(memory_limit_bytes)
+            self._hold_to(memory_limit_bytes)
 
     def facts(self) -> Ready:
         """What torch says of the GPU; `uuid` is without NVML's "GPU-"."""
@@ -143,12 +150,14 @@ class CudaDevice:
 
     @contextmanager
     def without_limit(self) -> Iterator[None]:
-        held_to = self._allowed_bytes
+        allowed_bytes, limit_bytes = self._allowed_bytes, self._limit_bytes
+        self._limit_bytes = None
         self._allow(self._properties.total_memory)
         try:
             yield
         finally:
-            self._allow(held_to)
+            self._limit_bytes = limit_bytes
+            self._allow(allowed_bytes)
 
     def energy_j(self) -> float | None:
         """The GPU's energy counter in joules, or None without one. Slow to read: not near a sample."""
@@ -158,6 +167,8 @@ class CudaDevice:
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+        if self._limit_bytes is not None:  # kernels that were loaded since then take from a small card too
+            self._hold_to(self._limit_bytes)
 
     def _find_nvml(self) -> NvmlDevice | None:
         try:
@@ -178,21 +189,25 @@ class CudaDevice:
             )
             return None
 
-    def _allocator_share(self, limit_bytes: int) -> int:
-        """What of a limit is left for tensors: CUDA's own part counts as on a small card, attnprof's not."""
-        held = self.process_bytes()
-        if held is None:
+    def _check_limit(self, limit_bytes: int) -> None:
+        if self.process_bytes() is None:
             self._notes.append(
                 "what CUDA itself takes is not counted in the memory limit: NVML does not say it"
             )
-            return limit_bytes + self.bench.flush_bytes
-        context = held - torch.cuda.memory_reserved()
-        if context >= limit_bytes:
+        if (context := self._context_bytes()) >= limit_bytes:
             raise RuntimeError(
                 f"a memory limit of {byte_count(limit_bytes)} leaves nothing: "
                 f"CUDA itself takes {byte_count(context)} here"
             )
-        return limit_bytes - context + self.bench.flush_bytes
+
+    def _hold_to(self, limit_bytes: int) -> None:
+        """Leave tensors what a card of that size would: CUDA's own part counts, attnprof's does not."""
+        self._allow(max(limit_bytes - self._context_bytes(), 0) + self._own_bytes)
+
+    def _context_bytes(self) -> int:
+        """What CUDA itself has taken for this process so far: its context, and the kernels loaded."""
+        held = self.process_bytes()
+        return 0 if held is None else held - torch.cuda.memory_reserved()
 
     def _allow(self, allocator_bytes: int) -> None:
         self._allowed_bytes = allocator_bytes

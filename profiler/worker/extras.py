@@ -54,7 +54,7 @@ def _replayed(subject: Subject, which: Pass, device: CudaDevice) -> Replayed:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what cannot be captured says so by raising
-            replay = capture(subject.calls.attend, which, subject.inputs, device)
+            replay = capture(subject.calls, which, subject.inputs, device.capture_stream)
         for _ in range(_REPLAYS_BEFORE):
             timer.sample(replay, wall=False)
         times_ms = [timer.sample(replay, wall=False).device_ms for _ in range(_REPLAYS)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import torch
 
-from impls.contract import Attend
 from profiler.worker.calls import Calls
-from profiler.worker.devices import Device
 from profiler.worker.inputs import Tensors
 from profiler.worker.timer import Call
 from profiler.workload import Pass
@@ -15,8 +15,8 @@ from profiler.workload import Pass
 _CALLS_BEFORE = 2
 
 
-def capture(attend: Attend, which: Pass, inputs: Tensors, device: Device) -> Call:
-    """One call of a pass, captured: calling the result replays it on the current stream.
+def capture(calls: Calls, which: Pass, inputs: Tensors, stream: torch.cuda.Stream) -> Call:
+    """One call of a pass, captured on `stream`: calling the result replays it on the current stream.
 
     The replay holds the call's memory for as long as it lives.
 
@@ -24,8 +24,6 @@ def capture(attend: Attend, which: Pass, inputs: Tensors, device: Device) -> Cal
         Exception: of the kind that the call or CUDA raises where it cannot be captured (it waits
             for the GPU, asks for a value on the host, uses a stream of its own).
     """
-    calls = Calls(attend, device)
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         # Leaves of their own: autograd remembers on which stream a leaf was first used.
@@ -34,8 +32,17 @@ def capture(attend: Attend, which: Pass, inputs: Tensors, device: Device) -> Cal
             call()
     torch.cuda.current_stream().wait_stream(stream)
     torch.cuda.synchronize()
-    with torch.cuda.graph(graph, stream=stream):
-        result = call()
+    graph, cause = torch.cuda.CUDAGraph(), None
+    try:
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+            try:
+                result = call()
+            except Exception as error:
+                cause = error  # what follows only says that the capture failed
+                raise
+    except Exception as error:
+        _give_up(graph)
+        raise cause or error from None
 
     def replay() -> object:
         graph.replay()
@@ -48,3 +55,15 @@ def _leaves(inputs: Tensors) -> Tensors:
     """The same memory behind new leaves."""
     q, k, v = (tensor.detach().requires_grad_() for tensor in (inputs.q, inputs.k, inputs.v))
     return Tensors(q, k, v, inputs.grad_out)
+
+
+def _give_up(graph: torch.cuda.CUDAGraph) -> None:
+    """Take the allocator out of a capture that failed, and give its pool back.
+
+    torch before 2.12 leaves both as they were when ending the capture raises; whatever it has
+    done already, it refuses to do again.
+    """
+    device = torch.cuda.current_device()
+    for undo in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
+        with suppress(RuntimeError):
+            undo(device, graph.pool())

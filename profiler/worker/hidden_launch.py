@@ -39,7 +39,6 @@ class LaunchBench:
         self._flush = torch.empty(
             max(2 * l2_bytes, _LEAST_FLUSH_BYTES) // 4, dtype=torch.int32, device=device
         )
-        self.flush_bytes = self._flush.nbytes
         self._cycles_per_us = 0.0
         self.calibrate_spin()
         self.event_pair_ms = self._measure_event_pair()

@@ -40,7 +40,7 @@ class _Budget:
         return self.pair // 4
 
 
-# `heads` is about a second's work at most, `pair` ten seconds', on an H100 and on two CPU cores.
+# `heads` is less than a second's work, `pair` less than ten seconds', on an H100 and on two CPU cores.
 #
 # On a GPU a score costs five products of 2 * head_dim FLOP and some 25 passes over memory. At head dim
 # 128 in float32 on an H100 that is 26 ps at 50 TFLOP/s and 33 ps for 100 bytes at 3 TB/s, and plain
@@ -51,9 +51,9 @@ class _Budget:
 # float32, 20 in bfloat16, 300 in float16, which few CPUs multiply. Small blocks stay near the caches
 # and within what malloc reuses: of 2^24 scores they took half as long again.
 _BUDGETS = {
-    ("cuda", "float16"): _Budget(block=2**26, heads=2**29, pair=2**36),
-    ("cuda", "bfloat16"): _Budget(block=2**26, heads=2**29, pair=2**36),
-    ("cuda", "float32"): _Budget(block=2**26, heads=2**29, pair=2**34),
+    ("cuda", "float16"): _Budget(block=2**26, heads=2**32, pair=2**36),
+    ("cuda", "bfloat16"): _Budget(block=2**26, heads=2**32, pair=2**36),
+    ("cuda", "float32"): _Budget(block=2**26, heads=2**31, pair=2**34),
     ("cpu", "float16"): _Budget(block=2**21, heads=2**22, pair=2**25),
     ("cpu", "bfloat16"): _Budget(block=2**21, heads=2**24, pair=2**28),
     ("cpu", "float32"): _Budget(block=2**21, heads=2**24, pair=2**27),
@@ -61,8 +61,8 @@ _BUDGETS = {
 # Keys are read once a block: with fewer rows than this that is all the time goes to. Within 512 MiB.
 _FEWEST_ROWS = 16
 _LARGEST_BLOCK = 2**26
-# All reference tensors of a sample stay under 64 MiB in float32. One whole pair may be more: its keys
-# and values are what they are, its out and dq at most a GiB.
+# All reference tensors of a sample stay under 64 MiB in float32. Two whole pairs, or one, may be more:
+# keys and values are what they are, out and dq of one at most a GiB.
 _KEPT_ELEMENTS = 2**24
 _MOST_KEPT_QUERIES = 2**28
 # Queries are sampled in at least so many places, and in a few heads if that leaves each this many.
@@ -112,6 +112,8 @@ def sample_pairs(workload: Attention, device: str, seed: int) -> list[Pair]:
         kept = (2 * group * workload.seq_q + 2 * workload.seq_k) * workload.head_dim
         scores = group * workload.seq_q * workload.seq_k
         count = min(_KEPT_ELEMENTS // kept, budget.heads // scores)
+        if 2 * scores <= budget.pair:
+            count = max(2, count)  # both ends: an index may overflow, or a kernel serve its first head only
     else:
         count = min(_MOST_PAIRS, budget.queries // (_PLACES * group * workload.seq_k))
     chosen = _with_ends(total, max(1, count), seed)

@@ -83,7 +83,7 @@ def run_rounds(
     subjects: Iterable[Subject],
     *,
     warm_up_s: float,
-    rest: Callable[[], None],
+    rest: Callable[[], bool],
     rule: Callable[[], Rule],
     order: random.Random,
     clock: Callable[[], float],
@@ -91,10 +91,10 @@ def run_rounds(
 ) -> dict[int, dict[Pass, Series]]:
     """Warm the subjects up, then measure in rounds until the rule is content.
 
-    `rest` is called before each round. `rule` is called when the rounds begin, so that its budget
-    is theirs alone. A subject that
-    raises is reported and left out from then on; what was measured of it stays. Returns each
-    remaining subject's series by case and pass.
+    `rest` is called before each round and answers whether it did: then the round begins with a visit
+    that does not count, for the device has to wake. `rule` is called when the rounds begin, so that
+    its budget is theirs alone. A subject that raises is reported and left out from then on; what
+    was measured of it stays. Returns each remaining subject's series by case and pass.
     """
     active: dict[int, Subject] = {}
     for subject in subjects:
@@ -108,10 +108,13 @@ def run_rounds(
     measured: dict[int, dict[Pass, Series]] = {case: {} for case in active}
     stopping, rounds, last_report_s = rule(), 0, clock()
     while active:
-        rest()
+        rested = rest()
         for case in order.sample(list(active), k=len(active)):
             reporter.visiting(case)
             try:
+                if rested:
+                    active[case].visit(wall=False)
+                    rested = False
                 timings = active[case].visit(wall=rounds < WALL_ROUNDS)
             except Exception as error:
                 del active[case]

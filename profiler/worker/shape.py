@@ -52,12 +52,13 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
     for subject in subjects:
         if subject.case in measured:
             send(Visiting(case=subject.case))
+            shared.make_room_for(subject)
             try:
                 take_extras(subject, measured[subject.case], request.takes, device, send)
             except Exception as error:
                 _raise_if_lost(device, error)
                 raise
-    shared.clear()
+    del shared, subjects
     device.release()
     send(ShapeDone())
 
@@ -84,10 +85,11 @@ def _run_rounds(
     asked = request.stopping
     rested_s = 0.0
 
-    def rest() -> None:
+    def rest() -> bool:
         nonlocal rested_s
         time.sleep(asked.cooldown_s)
         rested_s += asked.cooldown_s
+        return asked.cooldown_s > 0
 
     gc.disable()  # a collection inside a timed call would be counted as its wall time
     try:

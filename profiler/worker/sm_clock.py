@@ -7,6 +7,9 @@ tenth of a second old; this one is the sample's own.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import gcd
+
 import torch
 import triton
 import triton.language as tl
@@ -14,6 +17,9 @@ import triton.language as tl
 # A stamp is (cycles, nanoseconds, SM) and one unused: 32 bytes, so that both are aligned alike and
 # Triton compiles the kernel once.
 _STAMP_WORDS = 4
+# The clock of a sample is known to a hundredth at least.
+_LEAST_TICKS = 100
+_TICK_READINGS = 20
 
 
 @triton.jit
@@ -44,9 +50,7 @@ class SmClock:
     def __init__(self, device: str) -> None:
         self._stamps = torch.zeros(2, _STAMP_WORDS, dtype=torch.int64, device=device)
         self._places = tuple(self._stamps)
-        self.before()
-        self.after()
-        torch.cuda.synchronize(device)
+        self._least_ns = _LEAST_TICKS * self._tick_ns()
 
     def before(self) -> None:
         """Queue the stamp that begins."""
@@ -59,9 +63,17 @@ class SmClock:
     def mhz(self) -> float | None:
         """The clock between the two stamps, once the stream has reached them (it is waited for).
 
-        None if they come from two SMs, whose counters do not agree, or if no time passed.
+        None if they come from two SMs, whose counters do not agree, or if the timer is too coarse.
         """
-        (cycles, nanoseconds, sm, _), (cycles_after, nanoseconds_after, sm_after, _) = self._stamps.tolist()
-        if sm != sm_after or nanoseconds_after <= nanoseconds:
+        (cycles, began_ns, sm, _), (cycles_after, ended_ns, sm_after, _) = self._stamps.tolist()
+        if sm != sm_after or ended_ns - began_ns < self._least_ns:
             return None
-        return float((cycles_after - cycles) / (nanoseconds_after - nanoseconds) * 1000)
+        return float((cycles_after - cycles) / (ended_ns - began_ns) * 1000)
+
+    def _tick_ns(self) -> int:
+        """The step of the nanosecond timer: 32 on an H100, 1000 and more on some GPUs."""
+        seen = []
+        for _ in range(_TICK_READINGS):
+            self.before()
+            seen.append(int(self._stamps[0, 1]))
+        return gcd(*(now - before for before, now in pairwise(seen))) or 1

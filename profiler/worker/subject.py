@@ -17,12 +17,13 @@ from profiler.workload import Attention, Pass
 
 @dataclass
 class SharedInputs:
-    """The shape's inputs, made once for each layout that is asked for."""
+    """The shape's inputs, made once for each layout that is asked for, and who uses them."""
 
     workload: Attention
     device: Device
     seed: int
     by_layout: dict[Layout, Tensors] = field(default_factory=dict)
+    subjects: list[Subject] = field(default_factory=list)
 
     def get(self, layout: Layout) -> Tensors:
         if layout not in self.by_layout:
@@ -33,11 +34,14 @@ class SharedInputs:
         """New ones, shared with nobody."""
         return make_inputs(self.workload, layout, self.device.name, self.seed)
 
-    def keep_only(self, layout: Layout) -> None:
+    def make_room_for(self, subject: Subject) -> None:
+        """Let go of all that others hold between their visits; they make it again."""
+        layout = subject.implementation.layout
         self.by_layout = {kept: tensors for kept, tensors in self.by_layout.items() if kept == layout}
-
-    def clear(self) -> None:
-        self.by_layout.clear()
+        for other in self.subjects:
+            if other is not subject:
+                other.let_go()
+        self.device.release()
 
 
 class Subject:
@@ -61,6 +65,7 @@ class Subject:
         self._device = device
         self._calls: Calls | None = None
         self._own_inputs: Tensors | None = None
+        shared.subjects.append(self)
 
     @property
     def calls(self) -> Calls:
@@ -84,15 +89,18 @@ class Subject:
         return self.calls.ready(which, self.inputs)
 
     def visit(self, *, wall: bool) -> dict[Pass, Timing]:
-        """One sample of each pass; it fitted alone, so if memory runs out others' inputs give way."""
+        """One sample of each pass; it fitted alone, so if memory runs out the others give way."""
         try:
             return self._sample(wall)
         except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
             if explain(error).kind != "oom":
                 raise
-        self._shared.keep_only(self.implementation.layout)
-        self._device.release()
+        self._shared.make_room_for(self)
         return self._sample(wall)
+
+    def let_go(self) -> None:
+        """Drop what was made for its calls."""
+        self._calls = self._own_inputs = None
 
     def _sample(self, wall: bool) -> dict[Pass, Timing]:
         # Whatever must be made is made here, before any clock starts.

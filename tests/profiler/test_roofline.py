@@ -104,14 +104,23 @@ def test_shares_are_of_the_rates_measured_and_printed() -> None:
     assert found.percent_of_measured_peak == pytest.approx(50)
     assert found.percent_of_datasheet_peak == pytest.approx(25)
     assert found.percent_of_copy_bandwidth == pytest.approx(100 * 4 * TENSOR / (time_ms / 1000) / 2000e9)
+    assert found.percent_of_datasheet_bandwidth == pytest.approx(2 / 3 * found.percent_of_copy_bandwidth)
 
 
 def test_what_takes_the_device_longer_at_its_best_is_the_bound() -> None:
     """The ridge is at 500 FLOP a byte, then at 556; a fused forward has 512, one with scores fewer."""
-    assert place(measured=ceilings(tflops=500.0, gb_per_s=1000.0)).bound == "compute"
-    assert place(measured=ceilings(tflops=500.0, gb_per_s=900.0)).bound == "memory"
-    scores = memory(TENSOR + SCORES)
-    assert place(held=scores, measured=ceilings(tflops=500.0, gb_per_s=1000.0)).bound == "memory"
+    near_ms = attention().flop("fwd") / 400e9  # 400 TFLOP/s
+    assert place(device_ms=near_ms, measured=ceilings(tflops=500.0, gb_per_s=1000.0)).bound == "compute"
+    assert place(device_ms=near_ms, measured=ceilings(tflops=500.0, gb_per_s=900.0)).bound == "memory"
+    scores, measured = memory(TENSOR + SCORES), ceilings(tflops=500.0, gb_per_s=1000.0)
+    assert place(device_ms=near_ms, held=scores, measured=measured).bound == "memory"
+
+
+def test_a_call_far_from_both_ceilings_is_bound_by_neither() -> None:
+    for share, bound in ((0.31, "compute"), (0.29, "neither")):
+        time_ms = attention().flop("fwd") / (share * 500e9)
+        found = place(device_ms=time_ms, measured=ceilings(tflops=500.0, gb_per_s=2000.0))
+        assert found.bound == bound
 
 
 def test_a_launch_bound_call_is_bound_by_that_with_or_without_ceilings() -> None:

@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import random
 import statistics
+from collections.abc import Callable
 from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.stats import bootstrap_ranks, estimate, interval_ranks, paired_ratio
+from profiler.stats import bootstrap_ranks, estimate, interval_ranks, paired_ratio, ratio_ranks
 
 samples = st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=200)
 
 
-def coverage(count: int) -> float:
+def coverage(count: int, ranks: tuple[int, int]) -> float:
     """The probability that the interval holds the true median: that neither tail swallowed it."""
-    low, high = interval_ranks(count)
+    low, high = ranks
     covered = sum(comb(count, below) for below in range(low + 1, high + 1))
     return covered / (1 << count)
 
 
+@pytest.mark.parametrize("ranks", [interval_ranks, ratio_ranks])
 @pytest.mark.parametrize("count", [*range(6, 60), 100, 999, 1000, 1001, 1002, 2000])
-def test_the_interval_of_the_median_covers_it_with_95_percent(count: int) -> None:
-    assert coverage(count) >= 0.95 - (0.002 if count > 1000 else 0)  # approximated above 1000
+def test_intervals_cover_the_true_median_with_95_percent(
+    ranks: Callable[[int], tuple[int, int]], count: int
+) -> None:
+    # Approximated above 1000.
+    assert coverage(count, ranks(count)) >= 0.95 - (0.002 if count > 1000 else 0)
+
+
+@pytest.mark.parametrize("count", [10, 13, 30, 100, 1500])
+def test_more_confidence_can_be_asked_of_an_interval(count: int) -> None:
+    assert coverage(count, ratio_ranks(count, 0.99)) >= 0.99 - (0.001 if count > 1000 else 0)
+
+
+def test_the_interval_of_a_ratio_is_no_narrower_than_the_bootstraps() -> None:
+    for count in range(6, 200):
+        (low, high), (bootstrap_low, bootstrap_high) = ratio_ranks(count), bootstrap_ranks(count)
+        assert low <= bootstrap_low
+        assert high >= bootstrap_high
 
 
 @pytest.mark.parametrize("count", [*range(6, 60), 100, 999])

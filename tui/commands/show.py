@@ -1,4 +1,4 @@
-"""`attnprof show`: a saved session as a table, and what is behind it."""
+"""`attnprof show`: a saved session as a table, above it what is behind it."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def _print(recording: Recording) -> None:
     from tui.tables import results_table
 
     console = Console(highlight=False)
-    for line in _heading(recording):
+    # The table last: it is what a person looks for, and the lines of kernels may be more than a screen.
+    behind = list(details(recording))
+    for line in (*_heading(recording), *behind, *([""] if behind else [])):
         console.print(Text(line), soft_wrap=True)
     if recording.cases and (console.is_terminal or "COLUMNS" in os.environ):
         console.print(results_table(recording, width=console.width))
     elif recording.cases:
         # In a pipe nothing is left out or wrapped: the reader may have any width, or be a program.
         click.echo(_whole(results_table(recording, width=None)))
-    for line in details(recording):
-        console.print(Text(line), soft_wrap=True)
     for log in recording.logs:
         if log.level != "info":
             console.print(Text(f"{log.level}: {plain_text(log.message)}"), soft_wrap=True)

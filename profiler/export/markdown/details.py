@@ -1,49 +1,60 @@
-"""The tables behind the results: clocks and bounds, memory, energy, accuracy, kernels, graph breaks."""
+"""What is behind the results, folded: clocks, bounds, memory, energy, accuracy, kernels, graph breaks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from profiler.events import Accuracy
+from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.results import case_columns
-from profiler.export.markdown.text import Column, code, escape, section, table
+from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.kernel_names import short_name
 from profiler.rows import Row
-from profiler.units import ShapeColumns, count, figure, mib, ms, percent, ratio, shape_columns, three_digits
-from profiler.wording import heads_checked, name_with_backend, sm_clock
-from profiler.workload import PASS_LABELS
+from profiler.units import ShapeColumns, count, figure, mib, ms, percent, shape_columns, three_digits
+from profiler.wording import error_ratio, heads_checked, name_with_backend, sm_clock
+from profiler.workload import PASS_LABELS, PASSES, Pass
 
 # Room for the template arguments that tell two kernels apart; the whole name is in the session.
 _KERNEL_NAME = 120
+_FIRST_CALLS, _ACCURACY = "First calls", "First calls and accuracy"
 
 
-def details(all_rows: Sequence[Row]) -> Iterator[str]:
+def details(all_rows: Sequence[Row], extent: Extent) -> Iterator[str]:
     """Each section that has something in it."""
     shapes = shape_columns(row.workload for row in all_rows)
-    measured = [row for row in all_rows if row.device_ms]
-    yield from _section("Clocks and bounds", measured, shapes, _clocks_and_bounds)
-    yield from _section("Memory", [row for row in measured if row.memory], shapes, _memory)
-    yield from _section("Energy", [row for row in measured if row.energy], shapes, _energy)
-    yield from _section(
-        "Accuracy", _one_a_case(row for row in all_rows if row.accuracy), shapes, _accuracy, passes=False
-    )
-    if kernels := [_kernels(row, shapes) for row in all_rows if row.kernels and row.kernels.kernels]:
-        yield section("Kernels", *kernels)
+    told = [row for row in all_rows if extent.every_pass or row.which == _headline(all_rows)]
+    measured = [row for row in told if row.device_ms]
+    checked = _one_a_case(row for row in all_rows if row.accuracy or row.first_calls_ms)
+    for title, some, columns in (
+        ("Clocks and bounds", measured, _clocks_and_bounds),
+        ("Memory", [row for row in measured if row.memory], _memory),
+        ("Energy", [row for row in measured if row.energy], _energy),
+        (_FIRST_CALLS if not any(row.accuracy for row in checked) else _ACCURACY, checked, _first_calls),
+    ):
+        held = columns(some)
+        if any(any(column.cells) for column in held):
+            of_each = case_columns(some, shapes, passes=extent.every_pass and some is not checked)
+            yield folded(title, table([*of_each, *held], aligned=extent.aligned))
+    with_kernels = [row for row in told if extent.kernels and row.kernels and row.kernels.kernels]
+    if with_kernels:
+        yield folded("Kernels", *(_kernels(row, shapes, extent) for row in with_kernels))
     if broken := _one_a_case(row for row in all_rows if row.graph_breaks):
         yield section("Graph breaks", "\n".join(_graph_breaks(row, shapes) for row in broken))
 
 
-def _section(
-    title: str,
-    some: list[Row],
-    shapes: ShapeColumns,
-    columns: Callable[[list[Row]], list[Column]],
-    *,
-    passes: bool = True,
-) -> Iterator[str]:
-    """The section with a line for each of the rows, unless no column has anything in it."""
-    held = columns(some)
-    if any(any(column.cells) for column in held):
-        yield section(title, table([*case_columns(some, shapes, passes=passes), *held]))
+def left_out(all_rows: Sequence[Row], extent: Extent) -> str | None:
+    """What is not told for want of room, and where it is."""
+    if extent.every_pass:
+        return None
+    said = f"The details are those of {PASS_LABELS[_headline(all_rows)]}; `attnprof export SESSION -o x.csv` has every pass."
+    if not extent.kernels and any(row.kernels for row in all_rows):
+        said += " The kernels are in `attnprof export SESSION -o x.json`."
+    return said
+
+
+def _headline(all_rows: Sequence[Row]) -> Pass:
+    """The pass that sums the others up: forward+backward, else the last there is."""
+    return max((row.which for row in all_rows), key=PASSES.index)
 
 
 def _one_a_case(some: Iterable[Row]) -> list[Row]:
@@ -75,8 +86,6 @@ def _clocks_and_bounds(some: list[Row]) -> list[Column]:
 def _memory(some: list[Row]) -> list[Column]:
     parts = [row.memory for row in some if row.memory]
     return [
-        Column("working (MiB)", _cells([part.working_bytes for part in parts], mib)),
-        Column("saved (MiB)", _cells([part.saved_bytes for part in parts], mib)),
         Column("absolute (MiB)", _cells([part.absolute_bytes for part in parts], mib)),
         Column("reserved (MiB)", _cells([part.reserved_bytes for part in parts], mib)),
         Column("process (MiB)", _cells([part.process_bytes for part in parts], mib)),
@@ -95,30 +104,38 @@ def _energy(some: list[Row]) -> list[Column]:
     ]
 
 
-def _accuracy(some: list[Row]) -> list[Column]:
-    checks = [row.accuracy for row in some if row.accuracy]
-    tensors = dict.fromkeys(name for check in checks for name in check.errors)
-
-    def errors(tensor: str) -> list[str | None]:
-        found = [(tensor in check.errors, check.errors.get(tensor)) for check in checks]
-        return [
-            ("not finite" if error is None else f"{error:.2g}") if was_checked else None
-            for was_checked, error in found
-        ]
-
+def _first_calls(some: list[Row]) -> list[Column]:
+    """What a case's first calls told: how long they took, and how far off their results are."""
+    checks = [row.accuracy for row in some]
+    tensors = dict.fromkeys(name for check in checks if check for name in check.errors)
     return [
-        *(Column(escape(tensor), errors(tensor)) for tensor in tensors),
-        Column("by plain PyTorch's", _cells([check.ratio for check in checks], ratio)),
-        Column("verdict", [check.verdict for check in checks], right=False),
-        Column("checked", [heads_checked(check) for check in checks], right=False),
+        *(
+            Column(
+                f"first {PASS_LABELS[which]} (ms)",
+                _cells([row.first_calls_ms.get(which) for row in some], ms),
+            )
+            for which in PASSES
+        ),
+        *(Column(escape(tensor), [_error_of(check, tensor) for check in checks]) for tensor in tensors),
+        Column("error", [error_ratio(row) or None for row in some]),
+        Column("verdict", [check.verdict if check else None for check in checks], right=False),
+        Column("checked", [heads_checked(check) if check else None for check in checks], right=False),
     ]
+
+
+def _error_of(check: Accuracy | None, tensor: str) -> str | None:
+    """The largest absolute error of one tensor; None where it was not compared."""
+    if check is None or tensor not in check.errors:
+        return None
+    error = check.errors[tensor]
+    return "not finite" if error is None else f"{error:.2g}"
 
 
 def _subject(row: Row, shapes: ShapeColumns) -> str:
     return ", ".join(filter(None, (code(name_with_backend(row)), escape(shapes.describe(row.workload)))))
 
 
-def _kernels(row: Row, shapes: ShapeColumns) -> str | None:
+def _kernels(row: Row, shapes: ShapeColumns, extent: Extent) -> str | None:
     """One call's kernels: the longest first, as they are in the session."""
     if row.kernels is None:
         return None
@@ -127,7 +144,7 @@ def _kernels(row: Row, shapes: ShapeColumns) -> str | None:
     said = f"{count(launched, noun)} in {three_digits(span_us)} us from the first start to the last end"
     if rest := row.kernels.kernels[len(kernels) :]:
         rest_us = sum(kernel.time_us for kernel in rest)
-        said += f", {three_digits(rest_us)} us of them in {count(len(rest), 'short one')} left out here"
+        said += f"; {three_digits(rest_us)} us of it in {len(rest)} more, which the session has"
     columns = [
         Column(noun, [code(short_name(kernel.name, most=_KERNEL_NAME)) for kernel in kernels], right=False),
         Column("count", [str(kernel.count) for kernel in kernels]),
@@ -137,7 +154,7 @@ def _kernels(row: Row, shapes: ShapeColumns) -> str | None:
         ),
     ]
     heading = f"### {_subject(row, shapes)}, {PASS_LABELS[row.which]}"
-    return "\n\n".join((heading, f"{said}.", table(columns)))
+    return "\n\n".join((heading, f"{said}.", table(columns, aligned=extent.aligned)))
 
 
 def _graph_breaks(row: Row, shapes: ShapeColumns) -> str:

@@ -1,12 +1,33 @@
-"""The sections about the device: what it does at best, and how it went while the session measured."""
+"""The sections about the device: what held it back where, what it does at best, and how it went."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from profiler.export.markdown.extent import Extent
+from profiler.export.markdown.results import shape_cells
 from profiler.export.markdown.text import Column, escape, section, table
 from profiler.readings import while_measuring
 from profiler.recording import Recording
-from profiler.rows import datasheet_peaks
-from profiler.units import byte_count, percent, three_digits
+from profiler.rows import Row, conditions_of, datasheet_peaks
+from profiler.units import byte_count, percent, shape_columns, three_digits
+
+
+def conditions(all_rows: Sequence[Row], extent: Extent) -> str | None:
+    """A line for each shape that was measured under some condition, with its share of the readings."""
+    found = conditions_of(all_rows)
+    if not found:
+        return None
+    under = list(dict.fromkeys(row.workload for row in all_rows if row.conditions))
+    shares = [
+        Column(
+            f"{escape(name)} (% of readings)",
+            [percent(100 * of_shape[shape]) if shape in of_shape else None for shape in under],
+        )
+        for name, of_shape in found.items()
+    ]
+    varying = shape_cells(under, shape_columns(row.workload for row in all_rows))
+    return section("Conditions", table([*varying, *shares], aligned=extent.aligned))
 
 
 def ceilings(recording: Recording) -> str | None:

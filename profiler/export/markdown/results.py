@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.text import Column, escape, section, table
 from profiler.rows import Row
 from profiler.units import TEXT_PARAMETERS, ShapeColumns, margin, mib, ms, percent, shape_columns, tflops
 from profiler.wording import error_ratio, name_with_backend, remarks, speedup, status_word
-from profiler.workload import PASS_LABELS, PASSES
+from profiler.workload import PASS_LABELS, PASSES, Attention
 
 
-def pass_tables(all_rows: Sequence[Row]) -> Iterable[str]:
+def pass_tables(all_rows: Sequence[Row], extent: Extent) -> Iterable[str]:
     """A section for each pass that was measured."""
     shapes = shape_columns(row.workload for row in all_rows)
     for which in PASSES:
         if of_pass := [row for row in all_rows if row.which == which]:
-            yield section(PASS_LABELS[which].capitalize(), table(_columns(of_pass, shapes)))
+            columns = _columns(of_pass, shapes)
+            yield section(PASS_LABELS[which].capitalize(), table(columns, aligned=extent.aligned))
+
+
+def shape_cells(some: Sequence[Attention], shapes: ShapeColumns) -> list[Column]:
+    """What varies between the shapes, with the values of some of them."""
+    parameters = zip(*map(shapes.cells, some), strict=True)
+    return [
+        Column(name, values, right=name not in TEXT_PARAMETERS)
+        for name, values in zip(shapes.varying, parameters, strict=False)
+    ]
 
 
 def case_columns(some: Sequence[Row], shapes: ShapeColumns, *, passes: bool = False) -> list[Column]:
     """What tells rows apart: what varies in their shapes, the implementation, the pass if asked for."""
-    parameters = zip(*(shapes.cells(row.workload) for row in some), strict=True)
     return [
-        *(
-            Column(name, values, right=name not in TEXT_PARAMETERS)
-            for name, values in zip(shapes.varying, parameters, strict=False)
-        ),
+        *shape_cells([row.workload for row in some], shapes),
         Column("implementation", [escape(name_with_backend(row)) for row in some], right=False),
         *([Column("pass", [PASS_LABELS[row.which] for row in some], right=False)] if passes else []),
     ]
@@ -49,7 +56,9 @@ def _columns(of_pass: list[Row], shapes: ShapeColumns) -> list[Column]:
         Column("saved (MiB)", [_saved(row) for row in of_pass]),
         Column("speedup", [_speedup(row) if compares else None for row in of_pass]),
         Column("error", [error_ratio(row) or None for row in of_pass]),
-        Column("remarks", [escape("; ".join(remarks(row))) or None for row in of_pass], right=False),
+        Column(
+            "remarks", [escape("; ".join(remarks(row, graph=False))) or None for row in of_pass], right=False
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Markdown's own: text that shows as itself, and tables that are aligned in the source too."""
+"""Markdown's own: text that shows as itself, tables that can be aligned in the source, folded sections."""
 
 from __future__ import annotations
 
@@ -36,20 +36,33 @@ class Column:
     right: bool = True
 
 
-def table(columns: Sequence[Column]) -> str:
-    """The columns as a Markdown table that is aligned in the source; columns without a cell are left out."""
-    padded = []
+def table(columns: Sequence[Column], *, aligned: bool = True) -> str:
+    """The columns as a Markdown table; those without a cell are left out.
+
+    One that is not `aligned` in its source looks the same in a page, and is half as long.
+    """
+    filled = []
     for column in columns:
         if column.cells and not any(column.cells):
             continue
         cells = [column.title, *(cell or (_NOTHING if column.right else "") for cell in column.cells)]
-        width = max(3, *map(len, cells))
+        width = max(3, *map(len, cells)) if aligned else 0
         cells = [cell.rjust(width) if column.right else cell.ljust(width) for cell in cells]
-        rule = "-" * (width - 1) + ":" if column.right else "-" * width
-        padded.append([cells[0], rule, *cells[1:]])
-    return "\n".join(f"| {' | '.join(line)} |" for line in zip(*padded, strict=True))
+        rule = "-" * (max(2, width) - 1) + ":" if column.right else "-" * max(1, width)
+        filled.append([cells[0], rule, *cells[1:]])
+    start, between, end = ("| ", " | ", " |") if aligned else ("|", "|", "|")
+    return "\n".join(f"{start}{between.join(line)}{end}" for line in zip(*filled, strict=True))
 
 
 def section(title: str, *parts: str | None) -> str:
     """A section, its parts apart; those that are empty are left out."""
     return "\n\n".join([f"## {title}", *filter(None, parts)])
+
+
+def folded(title: str, *parts: str | None) -> str:
+    """The same, folded away under its title until a reader asks for it.
+
+    HTML ends at an empty line, and what stands between is Markdown again. Text from a session
+    cannot end the fold: it is escaped, or in a code span, and never begins a line.
+    """
+    return "\n\n".join([f"<details>\n<summary>{title}</summary>", *filter(None, parts), "</details>"])

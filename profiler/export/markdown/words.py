@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from profiler.export.markdown.text import section
+from profiler.recording import Recording
 from profiler.rows import Row
 from profiler.wording import MEANINGS, NVML_CLOCK, TIE, marks
 
 
-def explanations(all_rows: Sequence[Row]) -> str | None:
+def explanations(recording: Recording, all_rows: Sequence[Row]) -> str | None:
     """A line for each word that the report has; None where nothing was measured."""
     if not any(row.device_ms for row in all_rows):
         return None
-    used = {mark for row in all_rows for mark in marks(row)}
-    words = [*_columns(all_rows), *((mark, text) for mark, text in MEANINGS.items() if mark in used)]
+    used = {mark for row in all_rows for mark in (*marks(row), *row.conditions)}
+    words = [
+        *_columns(recording, all_rows),
+        *((mark, text) for mark, text in MEANINGS.items() if mark in used),
+    ]
     return section("What the words mean", "\n".join(f"- **{word}**: {meaning}" for word, meaning in words))
 
 
-def _columns(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _columns(recording: Recording, all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     """Of each column that has something in it."""
     yield (
         "time",
@@ -32,9 +36,9 @@ def _columns(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
             "graph",
             "median device time of one replay as a CUDA graph, taken where the call is launch-bound",
         )
-    yield from _rooflines(all_rows)
+    yield from _rooflines(recording, all_rows)
     if any(row.memory for row in all_rows):
-        yield "memory, working", "peak above the inputs"
+        yield "memory", "peak above the inputs"
         yield "saved", "what is held between forward and backward"
         yield "absolute", "peak with the inputs"
     if any(row.memory and row.memory.reserved_bytes is not None for row in all_rows):
@@ -61,12 +65,17 @@ def _columns(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         )
     if any(row.accuracy for row in all_rows):
         yield "error", "worst error against a reference, over that of plain PyTorch in the same dtype"
+    if any(row.first_calls_ms for row in all_rows):
+        yield (
+            "first forward, first backward",
+            "host time of the very first call, with loading and compilation",
+        )
 
 
-def _rooflines(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _rooflines(recording: Recording, all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     places = [row.roofline for row in all_rows]
     if any(place.percent_of_measured_peak is not None for place in places):
-        yield "peak", "TFLOP/s as a share of the matmul rate measured here for that dtype"
+        yield "peak", "TFLOP/s as a share of the matmul rate measured in this session for that dtype"
     if any(place.percent_of_datasheet_peak is not None for place in places):
         yield "data sheet", "TFLOP/s as a share of the rate that NVIDIA states for this GPU and dtype"
     if any(place.flop_per_byte is not None for place in places):
@@ -78,14 +87,16 @@ def _rooflines(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     if any(place.percent_of_copy_bandwidth is not None for place in places):
         yield (
             "copy bandwidth",
-            "those bytes over the time, as a share of the copy rate measured here; over 100 where they stay "
-            "in the L2 cache",
+            "those bytes over the time, as a share of the copy rate measured in this session; over 100 where "
+            "they stay in the L2 cache",
         )
     if any(place.bound for place in places):
         yield (
             "bound",
             "what the call takes longest for: compute (its FLOP at the measured matmul rate), memory (its "
-            "bytes at the measured copy rate), or launch",
+            "bytes at the measured copy rate), or launch"
+            if recording.ceilings
+            else "launch where launch-bound; the rest needs ceilings, which this session has not",
         )
 
 
@@ -95,8 +106,7 @@ def _clocks(all_rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     if any(row.sm_mhz is None and row.nvml_sm_mhz is not None for row in all_rows):
         yield (
             f"\\{NVML_CLOCK}",
-            "the SM clock as NVML tells it, which lags by 0.1 s and averages over calls: the GPU's own "
-            "counters were not to be had",
+            "not recorded by the GPU's own counters: NVML's, which lags by 0.1 s and averages over calls",
         )
     if any(row.mega_cycles is not None for row in all_rows):
         yield "Mcycles", "median time in millions of SM cycles, which a lower clock changes little"

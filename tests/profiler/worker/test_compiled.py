@@ -71,12 +71,15 @@ def test_breaks_before_the_watch_are_not_counted() -> None:
     assert breaks(whole) == {}
 
 
-def test_a_call_that_was_compiled_before_compiles_nothing() -> None:
-    compiled = torch.compile(whole, backend="eager")
-    compiled(torch.ones(4))
-    with watch_compilation() as compilation:
-        compiled(torch.ones(4))
-    assert compilation.graph_breaks is None
+def test_a_call_that_was_compiled_before_compiles_anew_and_tells_its_breaks_again() -> None:
+    compiled = torch.compile(branching, backend="eager")
+    found = []
+    for _ in range(2):
+        with watch_compilation() as compilation:
+            compiled(torch.ones(4))
+        found.append(compilation.graph_breaks)
+    assert found[0]
+    assert found[0] == found[1]
 
 
 def test_a_branch_on_a_tensors_value_is_a_break() -> None:

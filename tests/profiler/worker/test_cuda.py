@@ -118,13 +118,31 @@ def test_a_short_call_is_replayed_as_a_graph(device: CudaDevice, which: Any) -> 
         implementation = impls.find(name)
         inputs = make_inputs(workload, implementation.layout, device.name, 0)
         attend = implementation.prepare(workload, device.name)
-        replay = capture(attend, which, inputs, device)
-        result = replay()
+        calls = Calls(attend, device)
+        result = capture(calls, which, inputs, device.capture_stream)()
         device.synchronize()
-        again = Calls(attend, device).ready(which, inputs)()
+        again = calls.ready(which, inputs)()
         for one, other in zip(_tensors(result), _tensors(again), strict=True):
             assert (one - other).abs().max() < 1e-2
             assert one.abs().max() > 0
+
+
+def test_captures_leave_no_memory_behind(device: CudaDevice) -> None:
+    import torch
+
+    from profiler.worker.calls import Calls
+    from profiler.worker.graphs import capture
+    from profiler.worker.inputs import make_inputs
+
+    workload = attention(batch=2, seq=256, head_dim=64, dtype="float16")
+    inputs = make_inputs(workload, "bhsd", device.name, 0)
+    calls = Calls(impls.find("pytorch").prepare(workload, device.name), device)
+    held = []
+    for _ in range(4):
+        capture(calls, "bwd", inputs, device.capture_stream)()
+        device.release()
+        held.append(torch.cuda.memory_allocated())
+    assert held[1:] == held[:1] * 3
 
 
 def _tensors(result: Any) -> tuple[Any, ...]:
@@ -156,8 +174,15 @@ def test_what_waits_for_the_gpu_cannot_be_a_graph_and_the_gpu_goes_on(device: Cu
     take_extras(subject, {"fwd": Series([0.1], wall_ms=[1.0])}, Takes(), device, sent.append)
     (graph,) = sent
     assert isinstance(graph, Replayed)
-    assert graph.reason
+    assert "captur" in (graph.reason or "")
     assert not graph.replay_ms
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    device.release()
+    held = torch.cuda.memory_reserved()
+    for _ in range(3):
+        take_extras(subject, {"fwd": Series([0.1], wall_ms=[1.0])}, Takes(), device, sent.append)
+    device.release()
+    assert torch.cuda.memory_reserved() == held
     after = measure(device, workload, ["sdpa-flash"])
     assert len([message for message in after if isinstance(message, Result)]) == 3
 
@@ -179,14 +204,16 @@ def test_kernels_and_energy_of_a_case(device: CudaDevice) -> None:
 
 def test_samples_carry_their_clocks(device: CudaDevice) -> None:
     messages = measure(device, attention(seq=512, head_dim=64, dtype="float16"), ["sdpa-flash"])
-    for message in messages:
-        if isinstance(message, Samples):
-            assert len(message.sm_mhz) == len(message.device_ms)
-        if isinstance(message, Result):
-            assert message.sm_mhz is not None
-            assert message.mega_cycles == pytest.approx(
-                message.device_ms.median * message.sm_mhz.median / 1000, rel=0.05
-            )
+    samples = [message for message in messages if isinstance(message, Samples)]
+    assert samples
+    assert all(len(taken.sm_mhz) == len(taken.device_ms) for taken in samples)
+    results = [message for message in messages if isinstance(message, Result)]
+    assert len(results) == 3
+    for result in results:
+        assert result.sm_mhz is not None
+        assert result.mega_cycles == pytest.approx(
+            result.device_ms.median * result.sm_mhz.median / 1000, rel=0.05
+        )
 
 
 def test_tracked_memory_is_what_the_call_allocated(device: CudaDevice) -> None:

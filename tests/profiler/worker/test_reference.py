@@ -197,8 +197,10 @@ def test_a_sample_stays_within_the_budgets(workload: Attention, device: str) -> 
     assert kept <= reference._KEPT_ELEMENTS
 
 
-def test_where_one_pair_alone_is_over_the_budget_it_is_the_last() -> None:
+def test_where_one_pair_alone_is_over_the_budget_it_is_both_ends_or_the_last() -> None:
     workload = attention(batch=2, heads=4, seq=8192)
+    assert choose_sample(workload, "cpu", 0) == Sample([Pair(0, 0), Pair(1, 3)], None)
+    workload = attention(batch=2, heads=4, seq=11_000)
     assert choose_sample(workload, "cpu", 0) == Sample([Pair(1, 3)], None)
 
 

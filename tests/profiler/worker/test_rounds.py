@@ -88,9 +88,11 @@ class Bench:
         self.heard = Listener()
         self.rules_made_at_s: list[float] = []
         self.rests = 0
+        self.cools_down = False
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         self.rests += 1
+        return self.cools_down
 
     def subject(
         self,
@@ -234,6 +236,14 @@ def test_the_rules_budget_begins_after_the_warm_up(bench: Bench) -> None:
 def test_the_device_rests_before_every_round(bench: Bench) -> None:
     bench.run([bench.subject(0), bench.subject(1)], rounds=7)
     assert bench.rests == 7
+
+
+def test_the_first_visit_after_a_rest_does_not_count(bench: Bench) -> None:
+    bench.cools_down = True
+    measured = bench.run([bench.subject(0), bench.subject(1)], rounds=5)
+    assert [len(measured[case]["fwd"].device_ms) for case in (0, 1)] == [5, 5]
+    rounds = [bench.diary[3 * index : 3 * index + 3] for index in range(5)]
+    assert all(first == second != third for first, second, third in rounds)
 
 
 def warmed(totals: Sequence[float], *, takes_s: float, least_s: float = 0.1) -> int:

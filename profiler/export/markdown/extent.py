@@ -1,0 +1,23 @@
+"""How much of a session a report holds, so that even a large one is short enough to be pasted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Tables `aligned` in the source; details of `every_pass`, or of the one that sums up; with `kernels`."""
+
+    aligned: bool
+    every_pass: bool
+    kernels: bool
+
+
+EXTENTS = (
+    Extent(aligned=True, every_pass=True, kernels=True),
+    Extent(aligned=False, every_pass=True, kernels=True),
+    Extent(aligned=False, every_pass=False, kernels=True),
+    Extent(aligned=False, every_pass=False, kernels=False),
+)
+"""The first is what a report should hold; each further one is shorter."""
