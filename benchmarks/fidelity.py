@@ -31,8 +31,8 @@ from profiler.worker.hidden_launch import HiddenLaunchTimer
 from profiler.worker.inputs import make_inputs
 from profiler.workload import Attention, Pass
 
-TURNS = 10
-PEERS_TURNS = 3  # plain events and wall time stand beside for comparison only
+TURNS = 6
+PEERS_TURNS = 2  # plain events and wall time stand beside for comparison only
 SAMPLES_A_TURN = 8
 RUN_IN_S = 0.04
 ALLOWED_SHARE, ALLOWED_US = 0.01, 1.5

@@ -14,7 +14,7 @@ from profiler.events import LEAST_SAMPLES, Accuracy, Energy, Estimate, Failure, 
 from profiler.launch_bound import is_launch_bound
 from profiler.recording import CaseRecord, PassRecord, Recording
 from profiler.roofline import UNKNOWN, Roofline, roofline
-from profiler.stats import estimate, paired_ratio
+from profiler.stats import CONFIDENCE, estimate, paired_ratio
 from profiler.workload import PASSES, Attention, Pass
 
 Status = Literal[
@@ -219,24 +219,32 @@ def _mega_cycles(record: PassRecord) -> float | None:
 
 
 def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass]]:
-    """(case, pass) of the fastest of each shape and pass in which two or more finished right."""
-    contenders: dict[tuple[Attention, Pass], list[tuple[float, int]]] = {}
+    """(case, pass) of the fastest of each shape and pass in which two or more finished right.
+
+    The lowest median was picked out of all, so what ties with it does so at a level at which none
+    of them is left out by chance more than once in twenty times (Bonferroni). A median that was
+    not pinned down ties with nothing.
+    """
+    contenders: dict[tuple[Attention, Pass], list[tuple[float, Row]]] = {}
     for row in found:
         if row.status == "ok" and row.device_ms:
-            contenders.setdefault((row.workload, row.which), []).append((row.device_ms.median, row.case))
+            contenders.setdefault((row.workload, row.which), []).append((row.device_ms.median, row))
     for (_, which), times in contenders.items():
         if len(times) < 2:
             continue
-        lowest, best = min(times)
-        for median, case in times:
-            if median == lowest or _tie(recording.cases[case], recording.cases[best], which):
-                yield case, which
+        lowest, best = min(times, key=lambda time: time[0])
+        confidence = 1 - (1 - CONFIDENCE) / (len(times) - 1)
+        for median, row in times:
+            pinned = row.converged and best.converged
+            if median == lowest or (pinned and _tie(recording, row, best, confidence)):
+                yield row.case, which
 
 
-def _tie(one: CaseRecord, other: CaseRecord, which: Pass) -> bool:
+def _tie(recording: Recording, one: Row, other: Row, confidence: float) -> bool:
     """Whether the rounds that both were measured in show no difference between them."""
+    mine, others = (recording.cases[row.case].passes[row.which].device_ms for row in (one, other))
     with suppress(ValueError):  # no round has a sample of both
-        return holds_one(paired_ratio(one.passes[which].device_ms, other.passes[which].device_ms))
+        return holds_one(paired_ratio(mine, others, confidence))
     return False
 
 

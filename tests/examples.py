@@ -382,6 +382,20 @@ def partly_checked(case: Case) -> CaseChecked:
     )
 
 
+def held_events(events: Iterable[Event], memory_limit_bytes: int) -> list[Event]:
+    """The same session under a memory limit."""
+    return [
+        Planned(plan=msgspec.structs.replace(event.plan, memory_limit_bytes=memory_limit_bytes))
+        if isinstance(event, Planned)
+        else event
+        for event in events
+    ]
+
+
+def held(events: Iterable[Event], memory_limit_bytes: int) -> Recording:
+    return Recording.of(held_events(events, memory_limit_bytes))
+
+
 def hopper() -> Recording:
     return Recording.of(hopper_events())
 

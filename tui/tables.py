@@ -162,15 +162,24 @@ def _conditions_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
 
 
 def _remarks_below(lines: list[Line], shapes: ShapeColumns) -> list[str]:
-    """What there is to say of the lines, each thing once."""
-    about: dict[str, list[str]] = {}
-    for line in lines:
-        if remarks := "; ".join(line.remarks(graph=True)):
-            where, who = shapes.describe(line.shape), wording.name_with_backend(line.headline)
-            about.setdefault(remarks, []).append(f"{who} at {where}" if where else who)
-    below = [f"{_and_more(names)}: {remarks}" for remarks, names in about.items()]
+    """What there is to say of the lines, each thing once.
+
+    Graph times, which no two lines share, are left out where there would be too many to tell.
+    """
+    below = _by_remarks(lines, shapes, graph=True)
+    if len(below) > _MOST_BELOW:
+        below = _by_remarks(lines, shapes, graph=False)
     more = len(below) - _MOST_BELOW
     return [*below[:_MOST_BELOW], f"and {more} more; a wider terminal shows all"] if more > 0 else below
+
+
+def _by_remarks(lines: list[Line], shapes: ShapeColumns, *, graph: bool) -> list[str]:
+    about: dict[str, list[str]] = {}
+    for line in lines:
+        if remarks := "; ".join(line.remarks(graph=graph)):
+            where, who = shapes.describe(line.shape), wording.name_with_backend(line.headline)
+            about.setdefault(remarks, []).append(f"{who} at {where}" if where else who)
+    return [f"{_and_more(names)}: {remarks}" for remarks, names in about.items()]
 
 
 def _and_more(names: list[str]) -> str:

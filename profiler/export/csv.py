@@ -57,6 +57,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "percent_of_measured_peak": ("percent_of_measured_peak",),
     "percent_of_datasheet_peak": ("percent_of_datasheet_peak",),
     "percent_of_copy_bandwidth": ("percent_of_copy_bandwidth",),
+    "percent_of_datasheet_bandwidth": ("percent_of_datasheet_bandwidth",),
     "bound": ("bound",),
     "joules_per_call": ("energy", "joules_per_call"),
     "joules_per_token": ("energy", "joules_per_token"),

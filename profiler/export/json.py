@@ -34,6 +34,7 @@ def row_object(row: Row) -> dict[str, Any]:
         "percent_of_measured_peak": row.roofline.percent_of_measured_peak,
         "percent_of_datasheet_peak": row.roofline.percent_of_datasheet_peak,
         "percent_of_copy_bandwidth": row.roofline.percent_of_copy_bandwidth,
+        "percent_of_datasheet_bandwidth": row.roofline.percent_of_datasheet_bandwidth,
         "bound": row.roofline.bound,
         "energy": _energy(row),
         "memory": _fields(row.memory),

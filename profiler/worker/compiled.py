@@ -30,7 +30,8 @@ class Compilation:
 @contextmanager
 def watch_compilation() -> Iterator[Compilation]:
     """Watch what torch.compile does in the `with` block; what is yielded is filled in at its end."""
-    _forget()
+    if _Counts.read().compiled:
+        _forget()
     before, compilation = _Counts.read(), Compilation()
     try:
         yield compilation
@@ -39,7 +40,10 @@ def watch_compilation() -> Iterator[Compilation]:
 
 
 def _forget() -> None:
-    """Have Dynamo compile anew: code that it would reuse breaks as it did, but no longer says so."""
+    """Have Dynamo compile anew: code that it would reuse breaks as it did, but no longer says so.
+
+    Not where nothing was compiled: it would load half of torch for that.
+    """
     if dynamo := sys.modules.get("torch._dynamo"):
         dynamo.reset()
 

@@ -32,16 +32,20 @@ def capture(calls: Calls, which: Pass, inputs: Tensors, stream: torch.cuda.Strea
             call()
     torch.cuda.current_stream().wait_stream(stream)
     torch.cuda.synchronize()
-    graph, cause = torch.cuda.CUDAGraph(), None
+    graph, pool, cause = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle(), None
     try:
-        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=stream):
+        # The outer one brings the current stream back where ending the capture raises.
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, pool=pool, stream=stream),
+        ):
             try:
                 result = call()
             except Exception as error:
                 cause = error  # what follows only says that the capture failed
                 raise
     except Exception as error:
-        _give_up(graph)
+        _give_up(pool)
         raise cause or error from None
 
     def replay() -> object:
@@ -57,13 +61,13 @@ def _leaves(inputs: Tensors) -> Tensors:
     return Tensors(q, k, v, inputs.grad_out)
 
 
-def _give_up(graph: torch.cuda.CUDAGraph) -> None:
-    """Take the allocator out of a capture that failed, and give its pool back.
+def _give_up(pool: tuple[int, int]) -> None:
+    """Take the allocator out of a capture that failed, and give the capture's pool back.
 
-    torch before 2.12 leaves both as they were when ending the capture raises; whatever it has
-    done already, it refuses to do again.
+    torch 2.11 leaves both as they were when ending the capture raises; what a torch has done
+    itself, it refuses to do again.
     """
     device = torch.cuda.current_device()
     for undo in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
         with suppress(RuntimeError):
-            undo(device, graph.pool())
+            undo(device, pool)

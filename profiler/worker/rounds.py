@@ -19,7 +19,7 @@ from profiler.workload import Pass
 # Wall time is an eager caller's cost, not the comparison: this many samples pin its median well enough,
 # and past them every call is spent on device time.
 WALL_ROUNDS = 20
-_WARM_UP_MOST_S = 1.0
+_MOST_WARM_UP = 10
 _SETTLED = 0.02
 _REPORT_EVERY_S = 0.5
 
@@ -62,13 +62,13 @@ class Reporter(Protocol):
 
 
 def warm_up(subject: Subject, least_s: float, clock: Callable[[], float]) -> None:
-    """Visit until the median of a visit's total time settles: at least `least_s`, at most about a second."""
+    """Visit until the median of a visit's total time settles: at least `least_s`, at most ten times that."""
     began_s = clock()
     totals: list[float] = []
     while True:
         totals.append(sum(timing.device_ms for timing in subject.visit(wall=False).values()))
         spent_s = clock() - began_s
-        if spent_s >= _WARM_UP_MOST_S or (spent_s >= least_s and _has_settled(totals)):
+        if spent_s >= _MOST_WARM_UP * least_s or (spent_s >= least_s and _has_settled(totals)):
             return
 
 

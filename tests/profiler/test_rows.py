@@ -12,10 +12,12 @@ from profiler.events import (
     Finished,
     Planned,
     Replayed,
+    Result,
     Samples,
 )
 from profiler.recording import Recording
-from profiler.rows import Row, rows
+from profiler.rows import Row, conditions_of, rows
+from profiler.stats import estimate
 from profiler.workload import PASSES, Pass
 from tests.examples import (
     CEILINGS,
@@ -255,6 +257,44 @@ def test_a_tie_for_the_fastest_needs_no_baseline() -> None:
     assert {row.implementation for row in found if row.is_fastest} == {"sdpa", "flash2"}
 
 
+def with_samples(events: list[Event], device_ms: list[float]) -> list[Event]:
+    """A case's forward pass with these samples, and the result that they make."""
+    from msgspec.structs import replace
+
+    made: list[Event] = []
+    for event in events:
+        if isinstance(event, Samples) and event.which == "fwd":
+            event = replace(event, device_ms=device_ms)  # noqa: PLW2901
+        if isinstance(event, Result) and event.which == "fwd":
+            event = replace(event, device_ms=estimate(device_ms))  # noqa: PLW2901
+        made.append(event)
+    return made
+
+
+# Ratios to ten samples of 1 ms: the 95 % interval (the second to the ninth) leaves 1 out, wider ones do not.
+JUST_SLOWER = [0.99, *[1.01] * 9]
+
+
+def test_the_more_contenders_the_wider_is_a_tie_with_the_fastest() -> None:
+    for count, fastest_too in ((2, False), (5, True)):
+        names = ["pytorch", "sdpa", "flash2", "sdpa-flash", "sdpa-cudnn"][:count]
+        many = plan([attention()], names, ("fwd",))
+        events: list[Event] = [Planned(plan=many)]
+        for case in cases(many):
+            taken = JUST_SLOWER if case.number == count - 1 else [1.0] * 10
+            events += [*checked(case), *with_samples(measured(case, ("fwd",)), taken)]
+        found = rows(Recording.of(events))
+        assert found[-1].is_fastest is fastest_too
+
+
+@pytest.mark.parametrize("converged", [True, False])
+def test_what_was_not_pinned_down_ties_with_nothing(converged: bool) -> None:
+    wide = [0.5, 1.01] * 5
+    slower = with_samples(measured(OTHER, converged=converged), [1.02, *wide[1:]])
+    base = with_samples(measured(BASE), wide)
+    assert fastest(*BOTH, *base, *slower) == (["pytorch", "flash2"] if converged else ["pytorch"])
+
+
 def test_results_without_samples_are_fastest_by_their_medians_alone() -> None:
     events = [
         event for event in (*measured(BASE), *measured(OTHER, phase=1)) if not isinstance(event, Samples)
@@ -348,3 +388,18 @@ def test_every_pass_of_a_case_knows_what_its_check_told() -> None:
     found = [row for row in rows(hopper()) if row.case == 1]
     assert [row.writes_inputs for row in found] == [("q",)] * 2
     assert [sum((row.graph_breaks or {}).values()) for row in found] == [2, 2]
+
+
+def test_a_row_has_its_own_first_call_and_those_of_its_case() -> None:
+    first = CaseChecked(case=0, first_call_ms={"fwd": 9.0, "bwd": 4.0})
+    got = rows_of(*checked(BASE), first, *measured(BASE))
+    assert [got["pytorch", which].first_call_ms for which in PASSES] == [9.0, 4.0, None]
+    assert all(got["pytorch", which].first_calls_ms == {"fwd": 9.0, "bwd": 4.0} for which in PASSES)
+
+
+def test_conditions_are_summed_up_by_shape() -> None:
+    found = conditions_of(rows(hopper()))
+    assert {name: {shape.seq_q for shape in shares} for name, shares in found.items()} == {
+        "power cap": {4096},
+        "another process on the GPU": {4096},
+    }

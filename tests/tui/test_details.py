@@ -1,10 +1,10 @@
-"""What stands below the table of a session."""
+"""What is behind the table of a session."""
 
 from __future__ import annotations
 
-from profiler.events import Ceilings, CopyRate, Kernel, Kernels, MatmulRate, Planned
+from profiler.events import Ceilings, CopyRate, Energy, Kernel, Kernels, MatmulRate, Planned
 from profiler.recording import Recording
-from tests.examples import attention, cases, checked, header, hopper, lab6, measured, plan
+from tests.examples import attention, cases, checked, header, hopper, hopper_events, lab6, measured, plan
 from tui.details import details
 
 
@@ -26,6 +26,16 @@ def test_of_many_kernels_the_longest_are_listed_and_the_rest_summed_up() -> None
     assert any("7.00 us in 2 more" in line for line in details(hopper()))
 
 
+def test_energy_is_told_by_call_and_token_with_power_and_clock_for_each_pass() -> None:
+    little = Energy(case=7, which="fwd", joules=0.0123, power_w=400.4, window_s=1, call_ms=1)
+    lines = list(details(Recording.of([*hopper_events(), little])))
+    at = lines.index("seq 4096, flash2, forward: 12.3 mJ a call, 0.0004 mJ a token, 400 W")
+    assert lines[at + 1] == (
+        "seq 4096, flash2, forward+backward: 1.25 J a call, 0.0381 mJ a token, 690 W at 1405 MHz"
+    )
+    assert (lines[at - 1], lines[at + 2]) == ("", "")
+
+
 def test_graph_breaks_are_told_with_their_reasons() -> None:
     lines = list(details(hopper()))
     at = lines.index("seq 256, compiled: 2 graph breaks")
@@ -39,8 +49,8 @@ def test_a_check_of_some_queries_says_so_once_a_shape() -> None:
 
 def test_the_ceilings_are_one_line_with_clocks_and_data_sheet() -> None:
     assert list(details(hopper()))[-1] == (
-        "measured here: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000 GB/s at 1890 MHz; "
-        "data sheet: bfloat16 989 TFLOP/s, 3352 GB/s"
+        "ceilings: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000 GB/s at 1890 MHz; "
+        "data sheet bfloat16 989 TFLOP/s, 3352 GB/s"
     )
 
 
@@ -49,8 +59,7 @@ def test_ceilings_of_an_unknown_device_stand_alone() -> None:
         matmul={"float32": MatmulRate(tflops=0.123, size=1024)}, copy=CopyRate(gb_per_s=20.0, bytes=1)
     )
     assert list(details(Recording.of([measured_here]))) == [
-        "",
-        "measured here: matmul float32 0.12 TFLOP/s, copy 20.0 GB/s",
+        "ceilings: matmul float32 0.12 TFLOP/s, copy 20.0 GB/s",
     ]
 
 

@@ -43,16 +43,16 @@ def test_show_last_prints_where_when_and_the_table(folder: Path) -> None:
     assert "compiled in 2 s" not in result.output
 
 
-def test_show_ends_with_kernels_graph_breaks_and_ceilings(tmp_path: Path) -> None:
+def test_show_ends_with_the_table_and_has_kernels_graph_breaks_and_ceilings_above(tmp_path: Path) -> None:
     with SessionWriter.create(tmp_path, datetime.now(UTC), "h100") as writer:
         for event in hopper_events():
             writer.append(event)
     said = attnprof("show", writer.path).output
     assert "seq 4096, flash2, forward: 1 kernel in 500 us\n" in said
     assert "seq 256, compiled: 2 graph breaks\n" in said
-    assert said.splitlines()[-1].startswith(
-        "measured here: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000"
-    )
+    behind, _, table = said.partition("\n\nbatch 8, heads 16")
+    assert behind.splitlines()[-1].startswith("ceilings: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000")
+    assert "20.0x ±0.1" in table
 
 
 def test_show_finds_a_session_by_part_of_its_name_or_path(folder: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from profiler.events import Energy, Finished, Planned
+from profiler.events import Energy, Finished, Planned, Replayed
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.units import shape_columns
 from tests.examples import (
+    GIB,
     attention,
     cases,
     checked,
     header,
+    held,
     hopper,
     hopper_events,
     lab6,
@@ -115,7 +117,7 @@ def test_failures_stand_where_their_times_would() -> None:
 def test_remarks_are_beside_the_line_or_below_the_table(width: int | None) -> None:
     text = " ".join(" ".join(shown(lab6(), width)).split())
     assert "not converged; launch-bound; head dim 64 padded to 96" in text
-    assert ("power cap: seq 512" if width else "padded to 96; power cap") in text
+    assert "power cap in 100 % of readings: seq 512; times are those of a lower clock" in text
     assert "OOM: 64.0 GiB asked for, batch 8 expected to fit (backward, fwd+bwd)" in text
     assert "unsupported: takes head dims up to 32, not 64" in text
 
@@ -186,8 +188,8 @@ def test_plain_lines_say_shape_who_what_and_how_fast() -> None:
     shapes = shape_columns(case.workload for case in recording.cases.values())
     lines = [plain_line(row, shapes) for row in rows(recording)]
     assert (
-        lines[3]
-        == "seq 512  sdpa (cudnn)  forward  0.3333 ms ±0.1%  51.6 TFLOP/s  84.0 MiB  3.00x ±0.01  power cap"
+        lines[3] == "seq 512  sdpa (cudnn)  forward  0.3333 ms ±0.1%  51.6 TFLOP/s  84.0 MiB  3.00x ±0.01  "
+        "power cap in 100 % of readings"
     )
     assert lines[13] == "seq 4096  pytorch  backward  OOM: 64.0 GiB asked for, batch 8 expected to fit"
 
@@ -210,23 +212,69 @@ def test_a_wide_terminal_shows_peak_clock_bound_graph_and_energy() -> None:
 
 def test_eighty_columns_stay_with_the_essentials() -> None:
     assert headings(shown(hopper(), 80)) == (
-        "forward fwd+bwd memory seq implementation ms ms TFLOP/s MiB speedup error"
+        "forward fwd+bwd energy memory seq implementation ms ms TFLOP/s J MiB speedup"
     )
 
 
-def test_graph_time_is_among_the_first_to_go() -> None:
+def test_energy_which_was_asked_for_stays_longer_than_what_always_comes() -> None:
     least = {
         name: next(width for width in range(60, 201) if name in headings(shown(hopper(), width)).split())
-        for name in ("graph", "peak", "SM", "wall", "bound", "energy")
+        for name in ("energy", "error", "peak", "SM", "graph", "wall", "bound", "saved")
     }
-    assert max(least, key=least.__getitem__) == "graph"
-    assert min(least, key=least.__getitem__) == "peak"
+    assert sorted(least, key=least.__getitem__) == list(least)
+
+
+def test_columns_without_room_are_named_the_most_important_first() -> None:
+    text = " ".join(" ".join(shown(hopper(), 80)).split())
+    assert "not shown for want of width: error, peak, SM, graph, ±, wall, bound, saved power cap" in text
+    assert "not shown" not in " ".join(shown(hopper(), 200))
+
+
+def test_a_time_as_a_graph_is_a_remark_where_it_has_no_column() -> None:
+    text = " ".join(" ".join(shown(hopper(), 80)).split())
+    assert "sdpa-flash at seq 256: launch-bound; graph 0.8000 ms (fwd+bwd)" in text
+    assert "graph 0.8000 ms" not in " ".join(shown(hopper(), 200))
+    plain = [plain_line(row) for row in rows(hopper()) if row.graph_ms]
+    assert [line.endswith("launch-bound; graph 0.8000 ms") for line in plain] == [True]
+
+
+def test_graph_times_of_more_lines_than_are_told_are_left_out_so_that_lines_share_their_remarks() -> None:
+    whole = plan([attention(seq=2**n) for n in range(5, 9)])
+    events = [
+        event
+        for case in cases(whole)
+        for event in (
+            *checked(case),
+            *measured(case, wall=2.0),
+            Replayed(case=case.number, which="fwd_bwd", replay_ms=[1.0 + case.number]),
+        )
+    ]
+    text = " ".join(" ".join(shown(Recording.of([Planned(plan=whole), *events]), 60)).split())
+    assert text.endswith("pytorch at seq 32 and 7 more: launch-bound")
+
+
+def test_a_memory_limit_stands_in_the_title() -> None:
+    assert shown(held(hopper_events(), 12 * GIB), 80)[1] == "held to 12.0 GiB (--memory-limit)"
+    assert "--memory-limit" not in "".join(shown(hopper(), 80))
+
+
+def test_shares_of_a_condition_that_differ_between_shapes_are_a_range() -> None:
+    recording = sweep()
+    for at_s, throttle in ((1.2, ("power cap",)), (1.3, ("power cap",)), (1.4, ())):
+        recording.add(telemetry(at_s, throttle=throttle))
+    last = list(recording.cases.values())[-1]
+    assert last.check is not None
+    text = " ".join(" ".join(shown(recording, 200)).split())
+    assert "power cap in 67 % of readings: seq 256, not causal and 5 more; times are those of a lower" in text
+    last.check.at_s = 1.25  # its rounds began later, so it has two of the three readings
+    text = " ".join(" ".join(shown(recording, 200)).split())
+    assert "power cap in 50 to 67 % of readings: seq 256, not causal and 5 more" in text
 
 
 def test_a_tie_is_said_in_the_narrowest_terminal_and_a_margin_where_there_is_room() -> None:
     assert line_of(shown(hopper(), 48), "compiled").endswith("1.00x tie")
     assert line_of(shown(hopper(), 48), "flash2").endswith("4.00x")
-    assert line_of(shown(hopper(), 80), "flash2").split()[5:7] == ["4.00x", "±0.01"]
+    assert line_of(shown(hopper(), 80), "flash2").endswith("4.00x ±0.01")
     assert "tie: the speedup's 95 % interval holds 1" in " ".join(" ".join(shown(hopper(), 48)).split())
 
 
@@ -238,7 +286,7 @@ def test_what_ties_for_the_fastest_is_starred_too() -> None:
 
 def test_nvmls_clock_is_marked_and_the_counters_is_not() -> None:
     assert "~1410" in line_of(shown(lab6(), 200), "flash2", "1.800")
-    assert "~ clock by NVML" in " ".join(shown(lab6(), 200))
+    assert "~ not recorded by the GPU's own counters: NVML's" in " ".join(shown(lab6(), 200))
     assert "~" not in "".join(shown(hopper(), 200))
 
 
@@ -256,10 +304,11 @@ def test_conditions_writes_and_graph_breaks_are_remarks() -> None:
     text = " ".join(" ".join(shown(hopper(), 80)).split())
     assert "compiled at seq 256: writes its inputs: q; 2 graph breaks" in text
     assert "launch-bound; no CUDA graph: it waits for the GPU (fwd+bwd)" in text
-    assert "power cap: seq 4096 another process on the GPU: seq 4096" in text
-    assert "launch-bound; power cap" not in text
-    beside = line_of(shown(hopper(), 200), "flash2", "1.980")
-    assert beside.endswith("power cap; another process on the GPU")
+    for width in (80, 200):
+        text = " ".join(" ".join(shown(hopper(), width)).split())
+        assert "power cap in 83 % of readings: seq 4096; times are those of a lower clock" in text
+        assert "another process on the GPU in 17 % of readings: seq 4096; times hold its work too" in text
+        assert text.count("power cap") == 1
 
 
 def test_what_comes_after_the_results_of_a_live_run_changes_no_line_but_its_own() -> None:
@@ -276,5 +325,5 @@ def test_conditions_in_a_session_are_no_escapes() -> None:
     (case,) = cases(whole)
     odd = telemetry(1.5, throttle=("\x1b[31mheat",))
     recording = Recording.of([Planned(plan=whole), *checked(case), *measured(case), odd])
-    assert "heat" in line_of(shown(recording, 200), "pytorch")
+    assert "heat in 100 % of readings" in shown(recording, 200)
     assert "\x1b" not in "".join(shown(recording, 200))

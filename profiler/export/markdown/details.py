@@ -46,7 +46,10 @@ def left_out(all_rows: Sequence[Row], extent: Extent) -> str | None:
     """What is not told for want of room, and where it is."""
     if extent.every_pass:
         return None
-    said = f"The details are those of {PASS_LABELS[_headline(all_rows)]}; `attnprof export SESSION -o x.csv` has every pass."
+    said = (
+        f"The details are those of {PASS_LABELS[_headline(all_rows)]}; `attnprof export SESSION -o x.csv` "
+        "has every pass."
+    )
     if not extent.kernels and any(row.kernels for row in all_rows):
         said += " The kernels are in `attnprof export SESSION -o x.json`."
     return said
@@ -78,6 +81,10 @@ def _clocks_and_bounds(some: list[Row]) -> list[Column]:
         Column(
             "copy bandwidth (%)",
             _cells([place.percent_of_copy_bandwidth for place in places], percent),
+        ),
+        Column(
+            "data sheet bandwidth (%)",
+            _cells([place.percent_of_datasheet_bandwidth for place in places], percent),
         ),
         Column("bound", [place.bound for place in places], right=False),
     ]

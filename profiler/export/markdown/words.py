@@ -90,11 +90,16 @@ def _rooflines(recording: Recording, all_rows: Sequence[Row]) -> Iterator[tuple[
             "those bytes over the time, as a share of the copy rate measured in this session; over 100 where "
             "they stay in the L2 cache",
         )
+    if any(place.percent_of_datasheet_bandwidth is not None for place in places):
+        yield (
+            "data sheet bandwidth",
+            "those bytes over the time, as a share of the memory rate that NVIDIA states",
+        )
     if any(place.bound for place in places):
         yield (
             "bound",
             "what the call takes longest for: compute (its FLOP at the measured matmul rate), memory (its "
-            "bytes at the measured copy rate), or launch"
+            "bytes at the measured copy rate), or launch; neither where it takes over three times as long"
             if recording.ceilings
             else "launch where launch-bound; the rest needs ceilings, which this session has not",
         )

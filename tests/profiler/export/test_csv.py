@@ -8,10 +8,23 @@ import msgspec
 import pandas as pd
 import pytest
 
-from profiler.events import Event, Planned
+from profiler.events import CaseChecked, Event, Planned
 from profiler.export import export
 from profiler.recording import Recording
-from tests.examples import attention, cases, checked, failed, header, hopper, lab6, measured, plan
+from tests.examples import (
+    GIB,
+    attention,
+    cases,
+    checked,
+    failed,
+    header,
+    held,
+    hopper,
+    lab6,
+    lab6_events,
+    measured,
+    plan,
+)
 
 
 def frame(recording: Recording) -> pd.DataFrame:
@@ -61,6 +74,8 @@ def test_clocks_bounds_and_energy_have_columns_with_their_units() -> None:
     assert flash["flop_per_byte"] > 1000
     assert flash["percent_of_copy_bandwidth"] < 20
     assert flash["conditions"] == "power cap; another process on the GPU"
+    assert flash["condition_shares"] == "0.833; 0.167"
+    assert (flash["energy_call_ms"], flash["energy_window_s"], flash["energy_sm_mhz"]) == (1.81, 1, 1405)
 
 
 def test_ties_and_their_intervals_and_graphs_have_columns() -> None:
@@ -74,10 +89,32 @@ def test_ties_and_their_intervals_and_graphs_have_columns() -> None:
     assert (sdpa["is_fastest"], flash["is_fastest"], compiled["is_fastest"]) == (True, True, False)
     assert sdpa["graph_ms"] == 0.8
     assert (pd.isna(flash["graph_ms"]), flash["graph_reason"]) == (True, "it waits for the GPU.")
-    assert (compiled["writes_inputs"], compiled["graph_breaks"]) == (
-        "q",
-        "call to a builtin that is not traced",
-    )
+    assert (compiled["writes_inputs"], compiled["graph_breaks"]) == ("q", 2)
+    assert compiled["graph_break_reasons"] == "call to a builtin that is not traced"
+    assert pd.isna(flash["graph_breaks"])
+
+
+def test_no_graph_break_is_a_zero_and_not_empty() -> None:
+    whole = plan([attention()], ["compiled"], ["fwd"])
+    unbroken = CaseChecked(case=0, first_call_ms={}, graph_breaks={}, notes=("padded", "copied"))
+    (case,) = cases(whole)
+    recording = Recording.of([Planned(plan=whole), *checked(case), unbroken, *measured(case, ["fwd"])])
+    (row,) = frame(recording).to_dict("records")
+    assert (row["graph_breaks"], row["notes"]) == (0, "padded; copied")
+
+
+def test_errors_have_a_column_each_and_how_much_was_compared() -> None:
+    table = frame(hopper()).set_index(["seq_q", "implementation", "pass"])
+    partly, whole = table.loc[(4096, "pytorch", "fwd")], table.loc[(256, "pytorch", "fwd")]
+    assert (whole["error_out"], whole["error_dq"]) == (0.0004, 0.0005)
+    assert pd.isna(whole["error_dk"])
+    assert (whole["heads_checked"], whole["heads_total"]) == (8, 512)
+    assert (partly["queries_checked"], pd.isna(whole["queries_checked"])) == (64, True)
+
+
+def test_a_memory_limit_stands_in_every_row() -> None:
+    assert set(frame(held(lab6_events(), 12 * GIB))["memory_limit_bytes"]) == {12 * GIB}
+    assert frame(lab6())["memory_limit_bytes"].isna().all()
 
 
 def test_without_counters_the_clock_is_nvmls_and_stands_apart() -> None:

@@ -10,7 +10,20 @@ import pytest
 from profiler.events import Planned
 from profiler.export import FORMATS, Format, UnknownFormat, export, format_of
 from profiler.recording import Recording
-from tests.examples import FLASH_KERNEL, attention, cases, failed, header, hopper, lab6, plan, single
+from tests.examples import (
+    FLASH_KERNEL,
+    GIB,
+    attention,
+    cases,
+    failed,
+    header,
+    held,
+    hopper,
+    lab6,
+    lab6_events,
+    plan,
+    single,
+)
 
 LABS_KEYS = {"forward", "backward", "forward_backward", "peak_memory_usage(MB)"}
 
@@ -55,9 +68,20 @@ def test_the_fuller_result_stands_under_attnprof() -> None:
 def test_kernels_stand_under_their_whole_names() -> None:
     forward = exported(hopper())[7]["attnprof"]["passes"][0]
     assert forward["kernels"] == {
+        "operators": False,
         "span_us": 500.0,
         "kernels": [{"name": FLASH_KERNEL, "count": 1, "time_us": 480.0}],
     }
+
+
+def test_what_was_taken_and_held_to_is_the_sessions() -> None:
+    session = exported(held(lab6_events(), 12 * GIB))[0]["attnprof"]
+    assert session["memory_limit_bytes"] == 12 * GIB
+    assert session["takes"] == {
+        **dict.fromkeys(("accuracy", "graphs", "ceilings"), True),
+        **dict.fromkeys(("energy", "kernels"), False),
+    }
+    assert exported(lab6())[0]["attnprof"]["memory_limit_bytes"] is None
 
 
 def test_what_the_check_told_is_whole() -> None:

@@ -11,6 +11,7 @@ from profiler.events import (
     Accuracy,
     CaseChecked,
     Ceilings,
+    Event,
     Finished,
     Kernel,
     Kernels,
@@ -21,9 +22,10 @@ from profiler.events import (
     SessionStarted,
 )
 from profiler.export import export
-from profiler.export.markdown.text import code, escape
+from profiler.export.markdown.text import Column, code, escape, table
 from profiler.recording import Recording
 from tests.examples import (
+    CEILINGS,
     attention,
     cases,
     checked,
@@ -50,7 +52,17 @@ def full() -> str:
 
 
 def section(report: str, title: str) -> str:
-    return report.partition(f"## {title}\n")[2].partition("\n## ")[0].strip()
+    """What stands under a heading, or folded under a summary."""
+    after = re.split(
+        rf"(?:^## {re.escape(title)}|<summary>{re.escape(title)}</summary>)$", report, flags=re.MULTILINE
+    )
+    return re.split(r"^(?:## |</?details>)", after[1], maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def titles(report: str) -> list[str]:
+    """Of all sections; those in brackets are folded."""
+    found = re.findall(r"^## (.*)|^<summary>(.*)</summary>$", report, flags=re.MULTILINE)
+    return [heading or f"({summary})" for heading, summary in found]
 
 
 def line_of(table: str, *words: str) -> str:
@@ -66,14 +78,15 @@ def test_the_title_names_the_label_and_the_device(report: str) -> None:
 
 
 def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
-    assert re.findall(r"^## (.*)", report, flags=re.MULTILINE) == [
+    assert titles(report) == [
         "Environment",
+        "Conditions",
         "Forward",
         "Backward",
         "Forward+backward",
-        "Clocks and bounds",
-        "Memory",
-        "Accuracy",
+        "(Clocks and bounds)",
+        "(Memory)",
+        "(First calls and accuracy)",
         "The device while measuring",
         "What the words mean",
         "Warnings",
@@ -117,7 +130,7 @@ def test_a_measured_row_has_its_figures(report: str) -> None:
         "66.0",
         "2.00x ±0.01",
         "0.98x",
-        "not converged; launch-bound; power cap; head dim 64 padded to 96",
+        "not converged; launch-bound; head dim 64 padded to 96",
     ]
 
 
@@ -131,7 +144,7 @@ def test_the_baseline_and_the_fastest_are_marked(report: str) -> None:
 def test_a_wrong_result_is_neither_fastest_nor_given_a_speedup(report: str) -> None:
     line = cells(line_of(section(report, "Forward"), "512", "sdpa-cudnn"))
     assert line[2] == "0.2500 ±0.1%"
-    assert line[-3:] == ["-", "620x", "wrong: dq off by 0.31, limit 0.0012; power cap"]
+    assert line[-3:] == ["-", "620x", "wrong: dq off by 0.31, limit 0.0012"]
 
 
 def test_out_of_memory_says_what_was_asked_for_and_what_fits(report: str) -> None:
@@ -176,15 +189,16 @@ def test_the_gpus_own_counters_stand_beside_nvmls_clock(full: str) -> None:
 
 
 def test_a_session_that_takes_all_there_is_has_a_section_for_each(full: str) -> None:
-    assert re.findall(r"^## (.*)", full, flags=re.MULTILINE) == [
+    assert titles(full) == [
         "Environment",
+        "Conditions",
         "Forward",
         "Forward+backward",
-        "Clocks and bounds",
-        "Memory",
-        "Energy",
-        "Accuracy",
-        "Kernels",
+        "(Clocks and bounds)",
+        "(Memory)",
+        "(Energy)",
+        "(First calls and accuracy)",
+        "(Kernels)",
         "Graph breaks",
         "Ceilings",
         "The device while measuring",
@@ -224,11 +238,22 @@ def test_what_ties_for_the_fastest_is_bold_too(full: str) -> None:
     assert "**0.2500**" in line_of(forward, "256", "flash2")
 
 
-def test_remarks_say_conditions_graphs_breaks_and_writes_with_what_they_mean(full: str) -> None:
+def test_conditions_are_told_once_a_shape_with_their_shares(full: str) -> None:
+    heading, _, line = section(full, "Conditions").splitlines()
+    assert cells(heading) == [
+        "seq",
+        "power cap (% of readings)",
+        "another process on the GPU (% of readings)",
+    ]
+    assert cells(line) == ["4096", "83", "17"]
+    assert full.count("power cap") == 3  # there, in the device's sum, and where it is explained
+    assert "## Conditions" not in export(single(), "md")
+
+
+def test_remarks_say_graphs_breaks_and_writes_with_what_they_mean(full: str) -> None:
     table = section(full, "Forward+backward")
     assert "launch-bound; no CUDA graph: it waits for the GPU" in line_of(table, "256", "flash2")
     assert "writes its inputs: q; 2 graph breaks" in line_of(table, "256", "compiled")
-    assert "power cap; another process on the GPU" in line_of(table, "4096", "pytorch")
     explained = section(full, "What the words mean")
     assert "`--lock-clocks` prints the command" in line_of(explained, "**power cap**")
     assert all(f"- **{mark}**: " in explained for mark in ("writes its inputs", "another process on the GPU"))
@@ -242,10 +267,11 @@ def test_clocks_and_bounds_are_told_for_each_pass(full: str) -> None:
         "Mcycles",
         "FLOP/byte",
         "copy bandwidth (%)",
+        "data sheet bandwidth (%)",
         "bound",
     ]
     assert cells(line_of(table, "4096", "flash2", " forward ")) == [
-        *("4096", "flash2", "forward", "1400", "0.700", "1024", "18", "compute")
+        *("4096", "flash2", "forward", "1400", "0.700", "1024", "18", "16", "compute")
     ]
     assert cells(line_of(table, "256", "flash2", " forward "))[-1] == "launch"
 
@@ -253,12 +279,18 @@ def test_clocks_and_bounds_are_told_for_each_pass(full: str) -> None:
 def test_nvmls_clock_is_marked_where_the_counters_are_not_to_be_had(report: str) -> None:
     line = line_of(section(report, "Clocks and bounds"), "512", "flash2")
     assert cells(line)[3] == "\\~1410"
-    assert "- **\\~**: the SM clock as NVML tells it" in report
+    assert "- **\\~**: not recorded by the GPU's own counters: NVML's" in report
 
 
-def test_memory_is_told_in_all_its_parts(full: str) -> None:
+def test_without_ceilings_the_bound_says_what_it_cannot_tell(report: str, full: str) -> None:
+    assert "- **bound**: launch where launch-bound; the rest needs ceilings" in report
+    assert "- **bound**: what the call takes longest for: compute" in full
+
+
+def test_memory_is_told_in_all_its_parts_each_in_one_place(full: str) -> None:
     line = line_of(section(full, "Memory"), "4096", "flash2", " forward ")
-    assert cells(line)[3:] == ["64.0", "65.0", "1100", "1400", "2100"]
+    assert cells(line)[3:] == ["1100", "1400", "2100"]
+    assert cells(line_of(section(full, "Forward"), "4096", "flash2"))[7:9] == ["64.0", "65.0"]
 
 
 def test_energy_is_told_by_call_and_token_for_what_it_was_taken_of(full: str) -> None:
@@ -267,11 +299,28 @@ def test_energy_is_told_by_call_and_token_for_what_it_was_taken_of(full: str) ->
 
 
 def test_accuracy_says_how_much_was_compared(full: str) -> None:
-    table = section(full, "Accuracy")
+    table = section(full, "First calls and accuracy")
+    assert cells(table.splitlines()[0])[2:] == [
+        *("first forward (ms)", "out", "dq", "error", "verdict", "checked")
+    ]
     assert cells(line_of(table, "4096", "pytorch")) == [
-        *("4096", "pytorch", "0.002", "-", "1.00x", "ok", "64 queries of each of 2 of 128 heads")
+        *("4096", "pytorch", "210.0", "0.002", "-", "1.00x", "ok", "64 queries of each of 2 of 128 heads")
     ]
     assert cells(line_of(table, "256", "pytorch"))[-1] == "8 of 512 heads"
+
+
+def test_a_first_call_that_compiled_is_seen_whether_its_result_was_compared_or_not(full: str) -> None:
+    line = line_of(section(full, "First calls and accuracy"), "256", "compiled")
+    assert cells(line)[2] == "9000.0"
+    whole = plan([attention()], ["compiled"])
+    (case,) = cases(whole)
+    first = CaseChecked(case=0, first_call_ms={"fwd": 9000.0, "bwd": 4000.0})
+    report = export(
+        Recording.of([header(), Planned(plan=whole), *checked(case), first, *measured(case)]), "md"
+    )
+    table = section(report, "First calls").splitlines()
+    assert cells(table[0]) == ["implementation", "first forward (ms)", "first backward (ms)"]
+    assert cells(table[2]) == ["compiled", "9000.0", "4000.0"]
 
 
 def test_kernels_have_their_short_names_counts_and_shares(full: str) -> None:
@@ -280,6 +329,57 @@ def test_kernels_have_their_short_names_counts_and_shares(full: str) -> None:
     assert cells(line_of(flash, "flash_fwd_kernel"))[1:] == ["1", "480", "96"]
     assert "Flash_fwd_params" not in kernels
     assert "36 kernels in 80.0 us" in kernels
+
+
+MANY = plan([attention(seq=seq) for seq in range(64, 64 * 31, 64)], ["pytorch", "sdpa", "flash2", "compiled"])
+
+
+@pytest.fixture(scope="module")
+def large() -> str:
+    """The report on 120 cases."""
+    return export(Recording.of(large_session(0)), "md")
+
+
+def large_session(kernels: int) -> list[Event]:
+    names = tuple(Kernel(name=f"{index:0>90}", count=1, time_us=1.0) for index in range(kernels))
+    return [
+        header(),
+        CEILINGS,
+        Planned(plan=MANY),
+        *(
+            event
+            for case in cases(MANY)
+            for event in (
+                *checked(case),
+                *measured(case, wall=2.0, sm_mhz=1500.0),
+                Kernels(case=case.number, which="fwd_bwd", kernels=names, span_us=9.0),
+            )
+        ),
+        Finished(ending="completed"),
+    ]
+
+
+def test_a_large_report_still_fits_into_a_pull_request(large: str) -> None:
+    assert 40_000 < len(large) < 65_536
+    assert len(section(large, "Forward").splitlines()) == 2 + 120
+
+
+def test_a_large_report_has_the_details_of_one_pass_and_says_so(large: str) -> None:
+    assert "\nThe details are those of forward+backward; `attnprof export SESSION -o x.csv` has" in large
+    assert len(section(large, "Memory").splitlines()) == 2 + 120
+    assert "pass" not in cells(section(large, "Memory").splitlines()[0])
+
+
+def test_the_kernels_of_a_large_session_are_left_to_json_where_they_do_not_fit() -> None:
+    report = export(Recording.of(large_session(8)), "md")
+    assert len(report) < 65_536
+    assert "The kernels are in `attnprof export SESSION -o x.json`.\n" in report
+    assert "(Kernels)" not in titles(report)
+
+
+def test_a_table_that_is_not_aligned_says_the_same() -> None:
+    columns = [Column("name", ["a", "bcd"], right=False), Column("ms", ["1.0", None])]
+    assert table(columns, aligned=False) == "|name|ms|\n|-|-:|\n|a|1.0|\n|bcd|-|"
 
 
 def test_graph_breaks_have_their_reasons(full: str) -> None:
@@ -328,7 +428,7 @@ def test_a_session_that_only_began_is_a_report_too() -> None:
     assert "## Environment" in report
 
 
-HOSTILE = "a|b `c` <script>alert(1)</script> *x* [l](http://e) __init__ \x1b[31m\nnext"
+HOSTILE = "a|b `c` <script>alert(1)</script>\n\n</details> *x* [l](http://e) __init__ \x1b[31m\nnext"
 
 
 def test_text_from_a_session_is_neither_markup_nor_html_nor_a_table() -> None:
@@ -373,7 +473,9 @@ def test_text_from_a_session_is_neither_markup_nor_html_nor_a_table() -> None:
     )
     report = export(recording, "md")
     outside_code = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", report.replace("\\`", ""))
-    assert "<" not in outside_code
+    tags = re.findall(r"<.*", outside_code)
+    assert all(re.fullmatch(r"</?details>|<summary>[a-zA-Z ]+</summary>", tag) for tag in tags)
+    assert report.count("\n<details>\n<summary>") == report.count("\n\n</details>\n\n") == len(tags) // 3
     assert "\x1b" not in report
     assert "\nnext" not in report
     assert "[l](" not in outside_code.replace("\\[l\\](", "")
