@@ -93,7 +93,7 @@ def _matmul(dtype: str, effort: _Effort, most_bytes: int, device: Device) -> Mat
         double_bytes = 3 * (2 * size) ** 2 * left.element_size()
         if lasts_ms >= effort.enough_ms or 2 * size > effort.largest_matmul or double_bytes > most_bytes:
             median_ms, sm_mhz = _median(timer, call, effort)
-            return MatmulRate(tflops=round(2 * size**3 / median_ms / 1e9, 3), size=size, sm_mhz=sm_mhz)
+            return MatmulRate(tflops=_rounded(2 * size**3 / median_ms / 1e9), size=size, sm_mhz=sm_mhz)
         size *= 2
 
 
@@ -106,7 +106,11 @@ def _copy(effort: _Effort, most_bytes: int, device: Device) -> CopyRate:
     source = torch.ones(size_bytes, dtype=torch.uint8, device=device.name)
     target = torch.empty_like(source)
     median_ms, sm_mhz = _median(device.timer(), lambda: target.copy_(source), effort)
-    return CopyRate(gb_per_s=round(2 * size_bytes / median_ms / 1e6, 1), bytes=size_bytes, sm_mhz=sm_mhz)
+    return CopyRate(gb_per_s=_rounded(2 * size_bytes / median_ms / 1e6), bytes=size_bytes, sm_mhz=sm_mhz)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.5g}")
 
 
 def _median(
