@@ -1,7 +1,8 @@
 """A worker without torch that answers at once, and does not keep to the protocol.
 
 `fake_worker.py HOW GARBAGE DEVICE`: "garbles" says that garbage where it comes to the case of
-"sdpa", "babbles" before it says anything else, "stays" does not leave when stdin closes.
+"sdpa", "babbles" before it says anything else, "stays" does not leave when stdin closes,
+"dies-at-ceilings" and "hangs-at-ceilings" do so when asked for them, "dies-after-results" when all are in.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ GARBAGE = {
 def main() -> None:
     import msgspec
 
-    from profiler.events import CaseChecked, CaseStarted, Result, Samples
-    from profiler.protocol import MeasureShape, Ready, ShapeDone, WorkerMessage
+    from profiler.events import CaseChecked, CaseStarted, Ceilings, CopyRate, Result, Samples
+    from profiler.protocol import MeasureCeilings, Ready, Request, ShapeDone, Visiting, WorkerMessage
     from profiler.stats import estimate
 
     how, garbage = sys.argv[1], GARBAGE.get(sys.argv[2], b"")
@@ -48,7 +49,14 @@ def main() -> None:
         babble()
     say(encoded(Ready(pid=os.getpid(), torch="0", device_name="fake")))
     for line in sys.stdin.buffer:
-        request = msgspec.json.decode(line, type=MeasureShape)
+        request: Request = msgspec.json.decode(line, type=Request)
+        if isinstance(request, MeasureCeilings):
+            if how == "dies-at-ceilings":
+                sys.exit("RuntimeError: no ceilings here")
+            if how == "hangs-at-ceilings":
+                time.sleep(3600)
+            say(encoded(Ceilings(matmul={}, copy=CopyRate(gb_per_s=1.0, bytes=1))))
+            continue
         answer: list[WorkerMessage] = []
         for case in request.cases:
             answer.append(
@@ -71,6 +79,9 @@ def main() -> None:
                         converged=True,
                     )
                 )
+        if how == "dies-after-results":
+            say(encoded(*answer, Visiting(case=request.cases[0].number)))
+            sys.exit("RuntimeError: lost in a graph")
         say(encoded(*answer, ShapeDone()))
     if how == "stays":
         time.sleep(3600)

@@ -12,9 +12,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from profiler.engine import Engine
-from profiler.events import CaseChecked, CaseStarted, Event, Failure, Finished, Planned, Result, Samples
-from profiler.plan import Plan, Stopping
+from profiler.engine import Engine, _gpu
+from profiler.events import (
+    CaseChecked,
+    CaseStarted,
+    Ceilings,
+    Event,
+    Failure,
+    Finished,
+    Gpu,
+    Log,
+    Planned,
+    Result,
+    Samples,
+)
+from profiler.plan import Plan, Stopping, Takes
+from profiler.protocol import Ready
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.session_reader import read_session
@@ -22,6 +35,8 @@ from tests import faulty
 from tests.fake_worker import GARBAGE, LONGEST_BYTES
 from tests.shapes import attention
 from tests.workers import FAKE_WORKER, STUMBLING_WORKER, run_engine
+
+NOTHING_MORE = Takes(graphs=False, ceilings=False)
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +50,19 @@ def faulty_implementations(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry._by_name.cache_clear()
 
 
-def plan(*names: str, seqs: tuple[int, ...] = (32,), timeout_s: float = 60.0, repeats: int = 3) -> Plan:
+def plan(
+    *names: str,
+    seqs: tuple[int, ...] = (32,),
+    timeout_s: float = 60.0,
+    repeats: int = 3,
+    takes: Takes = NOTHING_MORE,
+) -> Plan:
     return Plan(
         workloads=tuple(attention(seq=seq) for seq in seqs),
         implementations=names,
         baseline="pytorch",
         stopping=Stopping(repeats=repeats),
+        takes=takes,
         timeout_s=timeout_s,
     )
 
@@ -312,3 +334,58 @@ def test_a_gpu_fault_costs_one_case_and_one_worker(name: str, tmp_path: Path) ->
         "sdpa-math": {"ok"},
     }
     assert "GPU faulted" in failure_of(recording, name).message
+
+
+def warnings_of(path: Path) -> list[str]:
+    return [event.message for event in read_session(path).events if isinstance(event, Log)]
+
+
+def test_ceilings_are_measured_once_before_the_first_case_whatever_becomes_of_the_worker(
+    tmp_path: Path,
+) -> None:
+    path, _ = run_engine(plan("dies", "pytorch", takes=Takes()), tmp_path)
+    kinds = [type(event) for event in read_session(path).events]
+    assert kinds.count(Ceilings) == 1
+    assert kinds.index(Ceilings) < kinds.index(CaseStarted)
+    assert recorded(path).ceilings is not None
+
+
+def test_without_being_asked_for_there_are_no_ceilings(tmp_path: Path) -> None:
+    path, _ = run_engine(plan("pytorch"), tmp_path, worker_command=(*FAKE_WORKER, "answers", ""))
+    assert recorded(path).ceilings is None
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("dies-at-ceilings", "the worker ended with status 1: RuntimeError: no ceilings here"),
+        ("hangs-at-ceilings", "the worker gave no sign of life for 0.5 s (--timeout)"),
+    ],
+)
+def test_a_worker_lost_at_the_ceilings_costs_them_alone(how: str, why: str, tmp_path: Path) -> None:
+    path, finished = run_engine(
+        plan("pytorch", takes=Takes(), timeout_s=0.5), tmp_path, worker_command=(*FAKE_WORKER, how, "")
+    )
+    assert warnings_of(path) == [f"the ceilings were not measured: {why}"]
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 3, 0)
+
+
+def test_a_worker_lost_after_its_results_costs_only_what_was_to_come(tmp_path: Path) -> None:
+    path, finished = run_engine(
+        plan("pytorch", "sdpa"), tmp_path, worker_command=(*FAKE_WORKER, "dies-after-results", "")
+    )
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 6, 0)
+    (warning,) = warnings_of(path)
+    assert warning.startswith("after the rounds, at pytorch: the worker ended with status 1: RuntimeError")
+    assert "graphs, kernels and energy of this shape are missing from here on" in warning
+
+
+def test_a_mig_slice_is_told_as_torch_tells_it() -> None:
+    whole = Gpu(name="NVIDIA H100 80GB HBM3", memory_bytes=80 * 2**30, driver="580")
+    name = "NVIDIA H100 80GB HBM3 MIG 1g.10gb"
+    ready = Ready(
+        pid=1, torch="2", device_name=name, compute_capability=(9, 0), memory_bytes=10 * 2**30, sm_count=16
+    )
+    told = _gpu(whole, ready)
+    assert told is not None
+    assert (told.name, told.memory_bytes, told.sm_count, told.driver) == (name, 10 * 2**30, 16, "580")
