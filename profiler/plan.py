@@ -19,8 +19,8 @@ class Stopping(msgspec.Struct, frozen=True, kw_only=True):
     """When a shape has been measured enough.
 
     Exactly `repeats` rounds if given; else until the 95 % interval of every median is within
-    +-`precision` (a fraction), or `budget_s` seconds of rounds are spent. Before the rounds each
-    case runs for `warm_up_s` at least, and before each round the device rests for `cooldown_s`.
+    +-`precision` (a fraction), or `budget_s` seconds of rounds are spent. Before the rounds the
+    cases run for `warm_up_s` at least, and before each round the device rests for `cooldown_s`.
     """
 
     repeats: int | None = None

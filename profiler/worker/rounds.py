@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,14 +61,14 @@ class Reporter(Protocol):
     def failed(self, case: int, error: Exception) -> None: ...
 
 
-def warm_up(subject: Subject, least_s: float, clock: Callable[[], float]) -> None:
-    """Visit until the median of a visit's total time settles: at least `least_s`, at most ten times that."""
+def warm_up(subject: Subject, least_s: float, most_s: float, clock: Callable[[], float]) -> None:
+    """Visit until the median of a visit's total time settles: for at least `least_s`, at most `most_s`."""
     began_s = clock()
     totals: list[float] = []
     while True:
         totals.append(sum(timing.device_ms for timing in subject.visit(wall=False).values()))
         spent_s = clock() - began_s
-        if spent_s >= _MOST_WARM_UP * least_s or (spent_s >= least_s and _has_settled(totals)):
+        if spent_s >= most_s or (spent_s >= least_s and _has_settled(totals)):
             return
 
 
@@ -80,7 +80,7 @@ def _has_settled(totals: list[float]) -> bool:
 
 
 def run_rounds(
-    subjects: Iterable[Subject],
+    subjects: Sequence[Subject],
     *,
     warm_up_s: float,
     rest: Callable[[], bool],
@@ -91,6 +91,7 @@ def run_rounds(
 ) -> dict[int, dict[Pass, Series]]:
     """Warm the subjects up, then measure in rounds until the rule is content.
 
+    The device is warmed up for at least `warm_up_s` by all subjects together, each until it settles.
     `rest` is called before each round and answers whether it did: then the round begins with a visit
     that does not count, for the device has to wake. `rule` is called when the rounds begin, so that
     its budget is theirs alone. A subject that raises is reported and left out from then on; what
@@ -100,7 +101,7 @@ def run_rounds(
     for subject in subjects:
         reporter.visiting(subject.case)
         try:
-            warm_up(subject, warm_up_s, clock)
+            warm_up(subject, warm_up_s / len(subjects), _MOST_WARM_UP * warm_up_s, clock)
         except Exception as error:
             reporter.failed(subject.case, error)
         else:

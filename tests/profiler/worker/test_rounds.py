@@ -233,6 +233,15 @@ def test_the_rules_budget_begins_after_the_warm_up(bench: Bench) -> None:
     assert bench.rules_made_at_s == [3.0 + 2 * 0.5]
 
 
+def test_the_subjects_warm_the_device_up_together(bench: Bench) -> None:
+    """A tenth of a second in all, with visits of a 64th: four each, but six are needed to settle."""
+    for count in (1, 2):
+        bench.rules_made_at_s.clear()
+        began_s = bench.clock()
+        bench.run([bench.subject(case, takes_s=1 / 64) for case in range(count)])
+        assert bench.rules_made_at_s == [began_s + {1: 7, 2: 12}[count] / 64]
+
+
 def test_the_device_rests_before_every_round(bench: Bench) -> None:
     bench.run([bench.subject(0), bench.subject(1)], rounds=7)
     assert bench.rests == 7
@@ -263,7 +272,7 @@ def warmed(totals: Sequence[float], *, takes_s: float, least_s: float = 0.1) -> 
 
     subject = Warming()
     checked: Subject = subject
-    warm_up(checked, least_s, clock)
+    warm_up(checked, least_s, 10 * least_s, clock)
     return subject.visits
 
 
