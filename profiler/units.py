@@ -63,6 +63,11 @@ def tflops(value: float) -> str:
     return figure(value)
 
 
+def rate(value: float) -> str:
+    """A device's rate, in three digits: "0.0123", "1.30", "750", "3010"."""
+    return three_digits(value) if value >= 1 else figure(value)
+
+
 def percent(value: float) -> str:
     """A number of percent, for columns that name the unit: "7.4", "63"."""
     return _fixed(value, (10, 1), above=0)

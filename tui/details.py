@@ -8,7 +8,7 @@ from profiler import wording
 from profiler.kernel_names import short_name
 from profiler.recording import Recording
 from profiler.rows import Row, datasheet_peaks, rows
-from profiler.units import ShapeColumns, count, figure, percent, plain_text, shape_columns, three_digits
+from profiler.units import ShapeColumns, count, figure, percent, plain_text, rate, shape_columns, three_digits
 from profiler.workload import PASS_LABELS
 
 _MOST_KERNELS = 6  # of one call, before it only says how many more there are
@@ -91,20 +91,20 @@ def _ceiling_lines(recording: Recording) -> Iterator[str]:
     if measured is None:
         return
     rates = [
-        f"{plain_text(dtype)} {three_digits(rate.tflops)} TFLOP/s{_at_clock(rate.sm_mhz)}"
-        for dtype, rate in measured.matmul.items()
+        f"{plain_text(dtype)} {rate(matmul.tflops)} TFLOP/s{_at_clock(matmul.sm_mhz)}"
+        for dtype, matmul in measured.matmul.items()
     ]
     parts = [f"matmul {', '.join(rates)}"] if rates else []
     if copy := measured.copy:
-        parts.append(f"copy {three_digits(copy.gb_per_s)} GB/s{_at_clock(copy.sm_mhz)}")
+        parts.append(f"copy {rate(copy.gb_per_s)} GB/s{_at_clock(copy.sm_mhz)}")
     line = f"ceilings: {', '.join(parts)}"
     if peaks is not None:
         promised = [
-            f"{plain_text(dtype)} {three_digits(peaks.tflops[dtype])} TFLOP/s"
+            f"{plain_text(dtype)} {rate(peaks.tflops[dtype])} TFLOP/s"
             for dtype in measured.matmul
             if dtype in peaks.tflops
         ]
-        line += f"; data sheet {', '.join([*promised, f'{three_digits(peaks.gb_per_s)} GB/s'])}"
+        line += f"; data sheet {', '.join([*promised, f'{rate(peaks.gb_per_s)} GB/s'])}"
     yield line
 
 

@@ -95,7 +95,8 @@ class CudaDevice:
         """Where CUDA graphs are captured: one for all, for cuBLAS keeps workspaces for every stream."""
         for stream in (torch.cuda.current_stream(), self.capture_stream):
             with torch.cuda.stream(stream):
-                _allocate_workspaces(self.name)
+                _first_calls(self.name)
+        torch.cuda.synchronize()
         self._nvml = self._find_nvml()
         self.bench = LaunchBench(self.name, self._properties.L2_cache_size, self._open_clock())
         self._own_bytes = torch.cuda.memory_reserved()
@@ -266,16 +267,16 @@ class CpuDevice:
         gc.collect()
 
 
-def _allocate_workspaces(device: str) -> None:
-    """Have cuBLAS take its workspaces, this thread's and autograd's, while the allocator is empty.
+def _first_calls(device: str) -> None:
+    """Have torch take and load what its first calls would, while nothing of a case is there yet.
 
-    Later they would be cut from a case's freed block, which then could never be given back. And a
-    first backward with a gradient loads modules for seconds, which are no case's either.
+    cuBLAS takes workspaces for this thread and for autograd's: later they would be cut from a case's
+    freed block, which then could never be given back. A first backward with a gradient loads modules
+    for seconds.
     """
     small = torch.ones(16, 16, device=device, requires_grad=True)
     loss = (small @ small).sum()
     torch.autograd.grad(loss, small, torch.ones_like(loss))
-    torch.cuda.synchronize()
 
 
 def open_device(name: str, memory_limit_bytes: int | None = None) -> Device:
@@ -289,6 +290,7 @@ def open_device(name: str, memory_limit_bytes: int | None = None) -> Device:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     if name == "cpu":
+        CpuDevice().track(lambda: _first_calls(name))  # loads torch's profiler too, ahead of the limit
         return CpuDevice(HostMemory(memory_limit_bytes))
     return CudaDevice(torch.device(name).index or 0, memory_limit_bytes)
 

@@ -24,17 +24,18 @@ class HostMemory:
         free: int = psutil.virtual_memory().available
         if self._limit_bytes is None:
             return free
-        used = _private_bytes() - self._before_bytes
+        used = max(_private_bytes() - self._before_bytes, 0)
         return min(free, max(self._limit_bytes - used, 0))
 
     @contextmanager
     def without_limit(self) -> Iterator[None]:
-        """All that is free may be taken within."""
-        held_to = self._limit_bytes
+        """All that is free may be taken within; what is left of it afterwards does not count."""
+        held_to, began_bytes = self._limit_bytes, _private_bytes()
         self._guard(None)
         try:
             yield
         finally:
+            self._before_bytes += max(_private_bytes() - began_bytes, 0)
             self._guard(held_to)
 
     def _guard(self, limit_bytes: int | None) -> None:

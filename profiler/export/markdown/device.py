@@ -10,7 +10,7 @@ from profiler.export.markdown.text import Column, escape, section, table
 from profiler.readings import while_measuring
 from profiler.recording import Recording
 from profiler.rows import Row, conditions_of, datasheet_peaks
-from profiler.units import byte_count, percent, shape_columns, three_digits
+from profiler.units import byte_count, percent, rate, shape_columns
 
 
 def conditions(all_rows: Sequence[Row], extent: Extent) -> str | None:
@@ -36,10 +36,10 @@ def ceilings(recording: Recording) -> str | None:
     if measured is None:
         return None
     names, rates, clocks, promised = [], [], [], []
-    for dtype, rate in measured.matmul.items():
-        names.append(f"matmul, {escape(dtype)}, {rate.size} x {rate.size} (TFLOP/s)")
-        rates.append(rate.tflops)
-        clocks.append(rate.sm_mhz)
+    for dtype, matmul in measured.matmul.items():
+        names.append(f"matmul, {escape(dtype)}, {matmul.size} x {matmul.size} (TFLOP/s)")
+        rates.append(matmul.tflops)
+        clocks.append(matmul.sm_mhz)
         promised.append(peaks.tflops.get(dtype) if peaks else None)
     if copy := measured.copy:
         names.append(f"copy of {byte_count(copy.bytes)}, read and written (GB/s)")
@@ -48,14 +48,14 @@ def ceilings(recording: Recording) -> str | None:
         promised.append(peaks.gb_per_s if peaks else None)
     columns = [
         Column("ceiling", names, right=False),
-        Column("measured", [three_digits(rate) for rate in rates]),
+        Column("measured", [rate(found) for found in rates]),
         Column("SM (MHz)", [None if clock is None else f"{clock:.0f}" for clock in clocks]),
-        Column("data sheet", [None if peak is None else three_digits(peak) for peak in promised]),
+        Column("data sheet", [None if peak is None else rate(peak) for peak in promised]),
         Column(
             "of it (%)",
             [
-                percent(100 * rate / peak) if peak else None
-                for rate, peak in zip(rates, promised, strict=True)
+                percent(100 * found / peak) if peak else None
+                for found, peak in zip(rates, promised, strict=True)
             ],
         ),
     ]

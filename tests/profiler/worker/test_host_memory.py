@@ -59,3 +59,14 @@ with memory.without_limit():
     print(fits(400), memory.available_bytes() > 400 * MIB)
 print(fits(400), memory.available_bytes() > 400 * MIB)
 """).split() == ["True", "True", "False", "False"]
+
+
+def test_what_such_work_leaves_behind_does_not_count_either() -> None:
+    assert (
+        told("""
+with memory.without_limit():
+    kept = take(200)
+print(fits(200), take(300))
+""")
+        == "True oom"
+    )
