@@ -46,8 +46,11 @@ class Cell:
 
     @property
     def ratio_at_clock(self) -> float | None:
-        """The same, had the measured calls kept the published clock and their number of cycles."""
-        clock = self.row.sm_mhz
+        """The same, had the measured calls kept the published clock and their number of cycles.
+
+        None for forward+backward, whose published clock is not known.
+        """
+        clock = self.row.sm_mhz if self.row.which != "fwd_bwd" else None
         return self.ratio * PUBLISHED_MHZ / clock.median if self.ratio and clock else None
 
 

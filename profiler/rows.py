@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import comb
 from typing import Literal
 
 from profiler.conditions import Conditions, conditions
@@ -221,9 +222,8 @@ def _mega_cycles(record: PassRecord) -> float | None:
 def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass]]:
     """(case, pass) of the fastest of each shape and pass in which two or more finished right.
 
-    The lowest median was picked out of all, so what ties with it does so at a level at which none
-    of them is left out by chance more than once in twenty times (Bonferroni). A median that was
-    not pinned down ties with nothing.
+    The lowest median was picked out of all, so what ties with it does so at a level that allows for
+    every pair of them (Bonferroni). A median that was not pinned down ties with nothing.
     """
     contenders: dict[tuple[Attention, Pass], list[tuple[float, Row]]] = {}
     for row in found:
@@ -233,7 +233,7 @@ def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass
         if len(times) < 2:
             continue
         lowest, best = min(times, key=lambda time: time[0])
-        confidence = 1 - (1 - CONFIDENCE) / (len(times) - 1)
+        confidence = 1 - (1 - CONFIDENCE) / comb(len(times), 2)
         for median, row in times:
             pinned = row.converged and best.converged
             if median == lowest or (pinned and _tie(recording, row, best, confidence)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import torch
 
 from profiler.worker.calls import Calls
@@ -64,10 +62,12 @@ def _leaves(inputs: Tensors) -> Tensors:
 def _give_up(pool: tuple[int, int]) -> None:
     """Take the allocator out of a capture that failed, and give the capture's pool back.
 
-    torch 2.11 leaves both as they were when ending the capture raises; what a torch has done
-    itself, it refuses to do again.
+    torch 2.11 leaves both as they were when ending the capture raises. Where it has ended the
+    allocation itself, which it then refuses to do again, the graph gives the pool back too.
     """
     device = torch.cuda.current_device()
-    for undo in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
-        with suppress(RuntimeError):
-            undo(device, pool)
+    try:
+        torch._C._cuda_endAllocateToPool(device, pool)
+    except RuntimeError:
+        return
+    torch._C._cuda_releasePool(device, pool)

@@ -59,7 +59,7 @@ def test_ceilings_of_an_unknown_device_stand_alone() -> None:
         matmul={"float32": MatmulRate(tflops=0.123, size=1024)}, copy=CopyRate(gb_per_s=20.0, bytes=1)
     )
     assert list(details(Recording.of([measured_here]))) == [
-        "ceilings: matmul float32 0.12 TFLOP/s, copy 20.0 GB/s",
+        "ceilings: matmul float32 0.123 TFLOP/s, copy 20.0 GB/s",
     ]
 
 

@@ -44,14 +44,15 @@ def details(all_rows: Sequence[Row], extent: Extent) -> Iterator[str]:
 
 def left_out(all_rows: Sequence[Row], extent: Extent) -> str | None:
     """What is not told for want of room, and where it is."""
-    if extent.every_pass:
+    if extent.every_pass or not all_rows:
         return None
+    headline = _headline(all_rows)
     said = (
-        f"The details are those of {PASS_LABELS[_headline(all_rows)]}; `attnprof export SESSION -o x.csv` "
+        f"The details are those of {PASS_LABELS[headline]}; `attnprof export SESSION -o x.csv` "
         "has every pass."
     )
-    if not extent.kernels and any(row.kernels for row in all_rows):
-        said += " The kernels are in `attnprof export SESSION -o x.json`."
+    if any(row.kernels and not (extent.kernels and row.which == headline) for row in all_rows):
+        said += " All kernels are in `attnprof export SESSION -o x.json`."
     return said
 
 

@@ -373,7 +373,7 @@ def test_a_large_report_has_the_details_of_one_pass_and_says_so(large: str) -> N
 def test_the_kernels_of_a_large_session_are_left_to_json_where_they_do_not_fit() -> None:
     report = export(Recording.of(large_session(8)), "md")
     assert len(report) < 65_536
-    assert "The kernels are in `attnprof export SESSION -o x.json`.\n" in report
+    assert "All kernels are in `attnprof export SESSION -o x.json`.\n" in report
     assert "(Kernels)" not in titles(report)
 
 

@@ -127,6 +127,31 @@ def test_a_short_call_is_replayed_as_a_graph(device: CudaDevice, which: Any) -> 
             assert one.abs().max() > 0
 
 
+def test_a_call_that_refuses_to_be_captured_costs_its_graph_alone(device: CudaDevice) -> None:
+    """It raises without spoiling the capture: torch then ends it as if it had gone well."""
+    import torch
+
+    from profiler.worker.calls import Calls
+    from profiler.worker.graphs import capture
+    from profiler.worker.inputs import make_inputs
+
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        if torch.cuda.is_current_stream_capturing():
+            raise ValueError("not in a graph")
+        return out
+
+    inputs = make_inputs(attention(batch=1, head_dim=64, dtype="float16"), "bhsd", device.name, 0)
+    held = []
+    for _ in range(3):
+        with pytest.raises(ValueError, match="not in a graph"):
+            capture(Calls(attend, device), "fwd", inputs, device.capture_stream)
+        device.release()
+        held.append(torch.cuda.memory_reserved())
+    assert held[1:] == held[:1] * 2
+    assert not torch.cuda.is_current_stream_capturing()
+
+
 def test_captures_leave_no_memory_behind(device: CudaDevice) -> None:
     import torch
 
