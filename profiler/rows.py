@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from profiler.events import LEAST_SAMPLES, Accuracy, Energy, Estimate, Failure, 
 from profiler.launch_bound import is_launch_bound
 from profiler.recording import CaseRecord, PassRecord, Recording
 from profiler.roofline import UNKNOWN, Roofline, roofline
-from profiler.stats import CONFIDENCE, estimate, paired_ratio
+from profiler.stats import CONFIDENCE, estimate, mega_cycles, paired_ratio
 from profiler.workload import PASSES, Attention, Pass
 
 Status = Literal[
@@ -103,6 +102,14 @@ def conditions_of(some: Iterable[Row]) -> dict[str, dict[Attention, float]]:
     return found
 
 
+def one_a_case(some: Iterable[Row]) -> list[Row]:
+    """The first row of each case: what is known of the case stands in all of its rows."""
+    first: dict[int, Row] = {}
+    for row in some:
+        first.setdefault(row.case, row)
+    return list(first.values())
+
+
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
     """Every row of the recording, in the plan's order; speedups over `baseline`, else the plan's."""
     baseline = baseline or recording.baseline
@@ -166,7 +173,7 @@ class _Session:
             graph_reason=replayed.reason if replayed else None,
             sm_mhz=result.sm_mhz if result else _estimate(clocks),
             nvml_sm_mhz=during.sm_mhz,
-            mega_cycles=result.mega_cycles if result else _mega_cycles(record),
+            mega_cycles=result.mega_cycles if result else mega_cycles(record.device_ms, record.sm_mhz),
             conditions=during.shares,
             roofline=self._roofline(case.workload, which, device_ms, memory, launch_bound),
             energy=record.energy,
@@ -211,12 +218,6 @@ def _speedup(record: PassRecord, which: Pass, base: CaseRecord) -> Estimate | No
         with suppress(ValueError):  # every sample may be too short for the clock
             return paired_ratio(base_samples, record.device_ms)
     return None
-
-
-def _mega_cycles(record: PassRecord) -> float | None:
-    """A millisecond at a megahertz is a thousand cycles."""
-    cycles = [ms * mhz / 1000 for ms, mhz in zip(record.device_ms, record.sm_mhz, strict=False) if mhz]
-    return statistics.median(cycles) if cycles else None
 
 
 def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass]]:

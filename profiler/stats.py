@@ -45,6 +45,16 @@ def estimate(samples: Sequence[float]) -> Estimate:
     )
 
 
+def mega_cycles(device_ms: Sequence[float], sm_mhz: Sequence[float | None]) -> float | None:
+    """The median of samples' times in millions of cycles; None where no sample has a clock.
+
+    A sample's own clock makes its own cycles: medians of the two would not multiply. `sm_mhz` may
+    end sooner than `device_ms`.
+    """
+    cycles = [ms * mhz / 1000 for ms, mhz in zip(device_ms, sm_mhz, strict=False) if mhz]
+    return statistics.median(cycles) if cycles else None
+
+
 @cache
 def bootstrap_ranks(count: int, confidence: float = CONFIDENCE) -> tuple[int, int]:
     """Indices, in sorted order, of the samples that bound the bootstrap interval of the median.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from profiler import wording
 from profiler.kernel_names import short_name
 from profiler.recording import Recording
-from profiler.rows import Row, datasheet_peaks, rows
+from profiler.rows import Row, datasheet_peaks, one_a_case, rows
 from profiler.units import ShapeColumns, count, figure, percent, plain_text, rate, shape_columns, three_digits
 from profiler.workload import PASS_LABELS
 
@@ -67,7 +67,7 @@ def _energy(joules: float) -> str:
 
 
 def _graph_break_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:
-    for row in _one_a_case(row for row in all_rows if row.graph_breaks):
+    for row in one_a_case(row for row in all_rows if row.graph_breaks):
         breaks = row.graph_breaks or {}
         yield f"{_subject(row, shapes)}: {count(sum(breaks.values()), 'graph break')}"
         for reason, number in breaks.items():
@@ -114,10 +114,3 @@ def _at_clock(sm_mhz: float | None) -> str:
 
 def _subject(row: Row, shapes: ShapeColumns) -> str:
     return ", ".join(filter(None, (shapes.describe(row.workload), wording.name_with_backend(row))))
-
-
-def _one_a_case(some: Iterable[Row]) -> list[Row]:
-    first: dict[int, Row] = {}
-    for row in some:
-        first.setdefault(row.case, row)
-    return list(first.values())

@@ -38,9 +38,14 @@ def take_extras(
     Raises:
         Exception: only if the device itself is lost.
     """
+    launch_bound = {
+        which for which, series in measured.items() if is_launch_bound(series.device_ms, series.wall_ms)
+    }
+    if not (takes.kernels or takes.energy or (takes.graphs and launch_bound)):
+        return
+    subject.make_room()
     for which, series in measured.items():
-        launch_bound = is_launch_bound(series.device_ms, series.wall_ms)
-        if takes.graphs and launch_bound and isinstance(device, CudaDevice):
+        if takes.graphs and which in launch_bound and isinstance(device, CudaDevice):
             send(_replayed(subject, which, device))
             device.release()  # a graph's memory is its own until then
         if takes.kernels and (kernels := _kernels(subject, which, device, send)):

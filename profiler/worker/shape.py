@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterable
 
@@ -13,7 +12,7 @@ from profiler import stopping
 from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
 from profiler.plan import Case
 from profiler.protocol import MeasureShape, ShapeDone, Visiting, WorkerMessage
-from profiler.stats import estimate
+from profiler.stats import estimate, mega_cycles
 from profiler.worker.accuracy import Reference
 from profiler.worker.check import CannotRun, Checked, check, largest_batch
 from profiler.worker.devices import Device
@@ -52,7 +51,6 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
     for subject in subjects:
         if subject.case in measured:
             send(Visiting(case=subject.case))
-            shared.make_room_for(subject)
             try:
                 take_extras(subject, measured[subject.case], request.takes, device, send)
             except Exception as error:
@@ -199,7 +197,7 @@ def _failure(
 
 def _result(subject: Subject, which: Pass, series: Series, request: MeasureShape) -> Result:
     device_ms = estimate(series.device_ms)
-    clocked = [(ms, mhz) for ms, mhz in zip(series.device_ms, series.sm_mhz, strict=True) if mhz is not None]
+    clocks = [mhz for mhz in series.sm_mhz if mhz is not None]
     asked = request.stopping
     return Result(
         case=subject.case,
@@ -209,9 +207,8 @@ def _result(subject: Subject, which: Pass, series: Series, request: MeasureShape
         device_ms=device_ms,
         wall_ms=estimate(series.wall_ms) if series.wall_ms else None,
         tflops=request.workload.tflops(which, device_ms.median),
-        sm_mhz=estimate([mhz for _, mhz in clocked]) if clocked else None,
-        # A sample's own clock makes its own cycles: medians of the two would not multiply.
-        mega_cycles=statistics.median(ms * mhz for ms, mhz in clocked) / 1000 if clocked else None,
+        sm_mhz=estimate(clocks) if clocks else None,
+        mega_cycles=mega_cycles(series.device_ms, series.sm_mhz),
         memory=subject.checked.memory.get(which),
         converged=asked.repeats is not None or stopping.is_within(series.device_ms, asked.precision),
         launch_hidden=series.hidden >= _HIDDEN_SHARE * len(series.device_ms),

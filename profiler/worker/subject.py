@@ -95,8 +95,12 @@ class Subject:
         except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
             if explain(error).kind != "oom":
                 raise
-        self._shared.make_room_for(self)
+        self.make_room()
         return self._sample(wall)
+
+    def make_room(self) -> None:
+        """Have the other cases let go of what they hold."""
+        self._shared.make_room_for(self)
 
     def let_go(self) -> None:
         """Drop what was made for its calls."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from profiler.events import Accuracy
 from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.results import case_columns
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.kernel_names import short_name
-from profiler.rows import Row
+from profiler.rows import Row, one_a_case
 from profiler.units import ShapeColumns, count, figure, mib, ms, percent, shape_columns, three_digits
 from profiler.wording import error_ratio, heads_checked, name_with_backend, sm_clock
 from profiler.workload import PASS_LABELS, PASSES, Pass
@@ -24,7 +24,7 @@ def details(all_rows: Sequence[Row], extent: Extent) -> Iterator[str]:
     shapes = shape_columns(row.workload for row in all_rows)
     told = [row for row in all_rows if extent.every_pass or row.which == _headline(all_rows)]
     measured = [row for row in told if row.device_ms]
-    checked = _one_a_case(row for row in all_rows if row.accuracy or row.first_calls_ms)
+    checked = one_a_case(row for row in all_rows if row.accuracy or row.first_calls_ms)
     for title, some, columns in (
         ("Clocks and bounds", measured, _clocks_and_bounds),
         ("Memory", [row for row in measured if row.memory], _memory),
@@ -38,7 +38,7 @@ def details(all_rows: Sequence[Row], extent: Extent) -> Iterator[str]:
     with_kernels = [row for row in told if extent.kernels and row.kernels and row.kernels.kernels]
     if with_kernels:
         yield folded("Kernels", *(_kernels(row, shapes, extent) for row in with_kernels))
-    if broken := _one_a_case(row for row in all_rows if row.graph_breaks):
+    if broken := one_a_case(row for row in all_rows if row.graph_breaks):
         yield section("Graph breaks", "\n".join(_graph_breaks(row, shapes) for row in broken))
 
 
@@ -59,14 +59,6 @@ def left_out(all_rows: Sequence[Row], extent: Extent) -> str | None:
 def _headline(all_rows: Sequence[Row]) -> Pass:
     """The pass that sums the others up: forward+backward, else the last there is."""
     return max((row.which for row in all_rows), key=PASSES.index)
-
-
-def _one_a_case(some: Iterable[Row]) -> list[Row]:
-    """The first row of each case: what is known of the case stands in all of its rows."""
-    first: dict[int, Row] = {}
-    for row in some:
-        first.setdefault(row.case, row)
-    return list(first.values())
 
 
 def _cells(values: Sequence[float | None], text: Callable[[float], str]) -> list[str | None]:
