@@ -367,6 +367,7 @@ def _gpu(gpu: Gpu | None, ready: Ready | None) -> Gpu | None:
         memory_bytes=known.memory_bytes or ready.memory_bytes,
         sm_count=ready.sm_count,
         l2_bytes=ready.l2_bytes,
+        event_pair_ms=ready.event_pair_ms,
     )
 
 

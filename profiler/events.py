@@ -30,6 +30,8 @@ class Gpu(msgspec.Struct, kw_only=True, omit_defaults=True):
     memory_bytes: int | None = None
     sm_count: int | None = None
     l2_bytes: int | None = None
+    event_pair_ms: float | None = None
+    """What an empty event pair took, which is already taken off every device time."""
     driver: str | None = None
     power_limit_w: float | None = None
     max_sm_mhz: int | None = None

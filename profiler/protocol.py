@@ -53,6 +53,7 @@ class Ready(msgspec.Struct, tag_field="type", tag="ready", kw_only=True, omit_de
     memory_bytes: int | None = None
     sm_count: int | None = None
     l2_bytes: int | None = None
+    event_pair_ms: float | None = None
     notes: tuple[str, ...] = ()
     """What the run should say once, such as why a figure cannot be had."""
 

@@ -66,6 +66,7 @@ def header(command: str = "attnprof run --preset lab6", minor: int = SCHEMA[1]) 
         compute_capability=(9, 0),
         memory_bytes=80 * GIB,
         sm_count=132,
+        event_pair_ms=0.00122,
         driver="570.86.15",
         power_limit_w=700.0,
         max_sm_mhz=1980,

@@ -120,6 +120,7 @@ class CudaDevice:
             memory_bytes=properties.total_memory,
             sm_count=properties.multi_processor_count,
             l2_bytes=properties.L2_cache_size,
+            event_pair_ms=self.bench.event_pair_ms,
             notes=tuple(self._notes),
         )
 

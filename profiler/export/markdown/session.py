@@ -93,6 +93,7 @@ def _device_facts(environment: Environment) -> dict[str, str]:
         "GPU": escape(", ".join(filter(None, parts))),
         "limits": escape(", ".join(filter(None, limits))),
         "driver": escape(gpu.driver or ""),
+        "event pair": f"{gpu.event_pair_ms * 1000:.2f} us, taken off every time" if gpu.event_pair_ms else "",
         **cpu,
     }
 

@@ -100,6 +100,7 @@ def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
         "NVIDIA H100 80GB HBM3, 80.0 GiB, 132 SMs, compute capability 9.0",
         "SM clock up to 1980 MHz, memory clock up to 2619 MHz, power limit 700 W",
         "570.86.15",
+        "1.22 us, taken off every time",
         "2.13.0",
         "13.0",
         "9.15.0",

@@ -46,6 +46,24 @@ def test_the_hidden_launch_is_not_in_the_device_time(device: CudaDevice) -> None
     assert all(timing.wall_ms is not None and timing.wall_ms > 2 for timing in timings)
 
 
+def test_a_slow_host_is_not_in_the_event_pairs_cost(
+    device: CudaDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from profiler.worker.hidden_launch import LaunchBench
+
+    record = torch.cuda.Event.record
+
+    def slow_record(event: torch.cuda.Event) -> None:
+        time.sleep(0.001)
+        record(event)
+
+    monkeypatch.setattr(torch.cuda.Event, "record", slow_record)
+    bench = LaunchBench(device.name, 0, device.bench.clock)
+    assert 0 < bench.event_pair_ms < 0.01
+
+
 def test_the_hold_forgets_a_hiccup_of_the_host(device: CudaDevice) -> None:
     import torch
 
