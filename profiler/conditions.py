@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from profiler.events import Telemetry
@@ -51,7 +51,7 @@ def conditions(recording: Recording) -> dict[Attention, Conditions]:
         began_s = max(case.check.at_s for case in cases if case.check)
         ended_s = max(record.last_s for case in cases for record in case.passes.values())
         if readings := _between(recording.telemetry, began_s, ended_s + _LAG_S):
-            found[shape] = _sum_up(readings)
+            found[shape] = sum_up(readings)
     return found
 
 
@@ -60,7 +60,8 @@ def _between(readings: list[Telemetry], first_s: float, last_s: float) -> list[T
     return readings[first : bisect_right(readings, last_s, lo=first, key=lambda reading: reading.at_s)]
 
 
-def _sum_up(readings: list[Telemetry]) -> Conditions:
+def sum_up(readings: Sequence[Telemetry]) -> Conditions:
+    """The conditions that these readings tell of; there is at least one."""
     seen = Counter(name for reading in readings for name in set(_names(reading)))
     clocks = [reading.sm_mhz for reading in readings if reading.sm_mhz is not None]
     return Conditions(

@@ -1,25 +1,24 @@
-"""The engine: works through a plan with a worker, saves every event, and tells a listener.
+"""The engine: works through plans with a worker, saves every event, and tells a listener.
 
 It loads no torch and no Textual. Everything it does is one asyncio task; the worker is a
 child process, telemetry a thread. A worker that dies or hangs costs the case that it was
-at; a new one goes on with the rest.
+at; a new one goes on with the rest. Between two calls of a case, what runs can be cut short.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 import impls
-from profiler import catalog, environment, telemetry, version
+from profiler import catalog, environment, telemetry
 from profiler.environment import Device
 from profiler.events import (
-    SCHEMA,
     Catalog,
     Ceilings,
     Ending,
@@ -29,14 +28,15 @@ from profiler.events import (
     Finished,
     Gpu,
     Log,
+    PlanEnded,
     Planned,
     Result,
-    SessionStarted,
     Telemetry,
 )
 from profiler.nvml import Nvml, NvmlError
 from profiler.plan import Case, Plan
 from profiler.protocol import (
+    CutShort,
     MeasureCeilings,
     MeasureShape,
     NotReady,
@@ -45,54 +45,92 @@ from profiler.protocol import (
     Visiting,
     WorkerMessage,
 )
-from profiler.session import SessionError, SessionWriter
+from profiler.session import SessionError
+from profiler.session_run import Session
 from profiler.worker_process import COMMAND, WorkerError, WorkerProcess
 from profiler.workload import Attention, Pass
 
 Listener = Callable[[Event], None]
+
+Cut = Literal["shape", "plan"]
+"""How much is cut short."""
+
+# A call that takes longer than this is not waited for: a new worker is there sooner.
+_CUT_S = 4.0
 
 # Loading torch from a cold network disk takes a minute; it is no case's fault.
 START_TIMEOUT_S = 180.0
 
 
 class Engine:
-    """One run of one plan on one device, written to a new session file in `folder`.
+    """One session on one device: its plans, written to `session`.
 
     `listen` hears every event after it has been saved. `command` is what the user typed.
+    `memory_limit_bytes` is what the first worker is held to; a plan that says otherwise gets another.
     """
 
     def __init__(
         self,
-        plan: Plan,
         device: Device,
+        session: Session,
         *,
-        folder: Path,
         command: str,
         listen: Listener,
+        memory_limit_bytes: int | None = None,
         worker_command: tuple[str, ...] = COMMAND,
     ) -> None:
-        self._plan = plan
         self._device = device
         self._command = command
         self._listen = listen
+        self._limit_bytes = memory_limit_bytes
         self._worker_command = worker_command
-        self._started = datetime.now(UTC)
-        self._began_s = time.monotonic()
-        self._writer = SessionWriter.create(folder, self._started, device.info.name, plan.label)
+        self._session = session
+        self._began_s = time.monotonic() - session.elapsed_s
         self._has_header = False
         self._worker: WorkerProcess | None = None
         self._sampler: telemetry.Sampler | None = None
         self._nvml: Nvml | None = None
+        self._plan: Plan | None = None
+        self._next_case = session.next_case
+        self._known_ceilings = set(session.ceilings)
         self._answered: dict[int, set[Pass]] = {}
         self._settled: set[int] = set()
         self._counts = {Result: 0, Failure: 0}
+        self._cut: Cut | None = None
+        self._paused = False
+        self._told = asyncio.Event()
+        self._given_up: WorkerProcess | None = None
         self._task: asyncio.Task[object] | None = None
         self._stop_reason: str | None = None
 
     @property
     def path(self) -> Path:
         """The session file."""
-        return self._writer.path
+        return self._session.path
+
+    def cut_short(self, what: Cut) -> None:
+        """Measure no more of the shape or of the whole plan that runs; nothing where none does."""
+        if self._plan is None:
+            return
+        self._cut = what
+        self._told.set()
+        if self._worker is not None:
+            self._worker.send(CutShort())
+            asyncio.get_running_loop().call_later(_CUT_S, self._give_up_on, self._worker, self._plan)
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether it is at a plan."""
+        return self._plan is not None
+
+    def pause(self) -> None:
+        """Begin no further shape until resume()."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after pause()."""
+        self._paused = False
+        self._told.set()
 
     def stop(self, reason: str) -> None:
         """End the run within a second; run() then returns with the session closed as interrupted."""
@@ -101,15 +139,15 @@ class Engine:
             if self._task is not None:
                 self._task.cancel()
 
-    async def run(self) -> Finished:
-        """Measure the whole plan. Returns the session's last event, whatever ended it.
+    async def run(self, plans: AsyncIterable[Plan]) -> Finished:
+        """Measure the plans as they come. Returns the session's last event, whatever ended it.
 
         Raises:
             SessionError: the session can no longer be written; what was saved before is whole.
         """
         self._task = asyncio.current_task()
         try:
-            ending, reason = await self._run_plan()
+            ending, reason = await self._run_plans(plans)
             self._task = None  # from here on there is nothing to stop
             try:
                 await self._end_worker()
@@ -125,40 +163,85 @@ class Engine:
             return finished
         finally:
             await self._end_worker(by_force=True)
-            self._writer.close()
+            self._session.close()
             _remove_if_empty(self._log)
 
-    async def _run_plan(self) -> tuple[Ending, str]:
+    async def _run_plans(self, plans: AsyncIterable[Plan]) -> tuple[Ending, str]:
+        coming = aiter(plans)
+        following = asyncio.ensure_future(anext(coming, None))
         try:
             if self._stop_reason is not None:
                 raise asyncio.CancelledError
-            worker = await self._start_worker()
-            if self._plan.takes.ceilings:
-                await self._measure_ceilings(worker)
-            for workload, cases in self._plan.shapes():
-                await self._measure_shape(workload, cases)
+            await self._start_worker()  # while the first plan may still be thought about
+            while (plan := await following) is not None:
+                await self._run_plan(plan)
+                following = asyncio.ensure_future(anext(coming, None))
         except asyncio.CancelledError:
             if self._stop_reason is None or self._task is None:
                 raise
             self._task.uncancel()
-            self._open(None)
+            self._open_unmeasured(following)
             return "interrupted", self._stop_reason
         except WorkerError as error:
-            self._open(None)
+            self._open_unmeasured(following)
             self._emit(Log(level="error", message=str(error)))
             return "failed", str(error)
+        finally:
+            following.cancel()
         return "completed", ""
 
-    async def _measure_ceilings(self, worker: WorkerProcess) -> None:
-        """What the device does at best, once a session; a run goes on without it."""
-        dtypes = tuple(dict.fromkeys(workload.dtype for workload in self._plan.workloads))
-        worker.send(MeasureCeilings(dtypes=dtypes))
+    def _open_unmeasured(self, following: asyncio.Future[Plan | None]) -> None:
+        """The session of a run that never came to measuring still says what was asked for."""
+        if not self._has_header:
+            self._open(None)
+            if following.done() and not following.cancelled() and (plan := following.result()):
+                self._emit(Planned(plan=plan))
+
+    async def _run_plan(self, plan: Plan) -> None:
+        plan = msgspec.structs.replace(plan, first_case=self._next_case)
+        self._next_case += plan.count
+        self._plan, self._cut = plan, None
+        self._emit(Planned(plan=plan))
+        if plan.memory_limit_bytes != self._limit_bytes:
+            await self._end_worker()
+            self._limit_bytes = plan.memory_limit_bytes
+        if plan.takes.ceilings:
+            await self._measure_ceilings(plan)
+        for workload, cases in plan.shapes():
+            await self._until_resumed()
+            if self._is_cut("plan"):
+                break
+            await self._measure_shape(workload, cases)
+            if self._is_cut("shape"):
+                self._cut = None
+        ending: Ending = "interrupted" if self._is_cut("plan") else "completed"
+        self._plan, self._cut = None, None
+        self._emit(PlanEnded(ending=ending))
+
+    def _is_cut(self, what: Cut) -> bool:
+        return self._cut == what
+
+    async def _until_resumed(self) -> None:
+        while self._paused and not self._is_cut("plan"):
+            self._told.clear()
+            await self._told.wait()
+
+    async def _measure_ceilings(self, plan: Plan) -> None:
+        """What the device does at best, once a session and dtype; a run goes on without it."""
+        unknown = {
+            workload.dtype: None for workload in plan.workloads if workload.dtype not in self._known_ceilings
+        }
+        if not unknown:
+            return
+        self._known_ceilings |= unknown.keys()
+        worker = self._worker or await self._start_worker()
+        worker.send(MeasureCeilings(dtypes=tuple(unknown)))
         message: WorkerMessage | None = None
         while not isinstance(message, Ceilings):
             try:
-                message = await worker.receive(self._plan.timeout_s)
+                message = await worker.receive(plan.timeout_s)
             except TimeoutError:
-                why = f"the worker gave no sign of life for {self._plan.timeout_s:g} s (--timeout)"
+                why = f"the worker gave no sign of life for {plan.timeout_s:g} s (--timeout)"
                 await self._end_worker(by_force=True)
                 break
             if message is None:
@@ -173,18 +256,25 @@ class Engine:
 
     async def _measure_shape(self, workload: Attention, cases: Sequence[Case]) -> None:
         for case in cases:
-            if reason := impls.find(case.implementation).supports(workload, self._device.info):
+            if reason := self._why_not(case):
                 self._fail(case, "unsupported", reason)
         # Every turn settles a case: the one that the worker was lost at, or one that it answered before.
-        while waiting := [case for case in cases if case.number not in self._settled]:
+        while (waiting := [case for case in cases if case.number not in self._settled]) and self._cut is None:
             worker = self._worker or await self._start_worker()
             await self._drive(worker, workload, waiting)
+
+    def _why_not(self, case: Case) -> str | None:
+        try:
+            return impls.find(case.implementation).supports(case.workload, self._device.info)
+        except impls.UnknownImplementation as error:  # a plan may come from another attnprof's screen
+            return str(error)
 
     async def _drive(self, worker: WorkerProcess, workload: Attention, cases: list[Case]) -> None:
         """Have `worker` measure the cases, until it is done or lost."""
         by_number = {case.number: case for case in cases}
         at = cases[0].number
         plan = self._plan
+        assert plan is not None
         worker.send(
             MeasureShape(
                 workload=workload,
@@ -207,7 +297,10 @@ class Engine:
                 case None:
                     cause = await worker.cause_of_death()
                     await self._end_worker()
-                    self._lose(by_number[at], "crashed", cause)
+                    if worker is not self._given_up:  # it would have been that case's fault
+                        self._lose(by_number[at], "crashed", cause)
+                    return
+                case ShapeDone() if self._cut is not None:
                     return
                 case ShapeDone():
                     for case in cases:
@@ -229,7 +322,7 @@ class Engine:
             WorkerError: torch or the device could not be opened.
         """
         worker = await WorkerProcess.start(
-            self._worker_command, self._device.name, self._plan.memory_limit_bytes, self._log
+            self._worker_command, self._device.name, self._limit_bytes, self._log
         )
         self._worker = worker
         try:
@@ -259,23 +352,15 @@ class Engine:
         if self._has_header:
             return
         self._has_header = True
-        self._emit(
-            SessionStarted(
-                schema=SCHEMA,
-                attnprof=version.VERSION,
-                started=self._started.isoformat(timespec="seconds"),
-                command=self._command,
-                environment=environment.describe(
-                    self._device.name,
-                    _gpu(self._device.gpu, ready),
-                    cuda=ready.cuda if ready else None,
-                    cudnn=ready.cudnn if ready else None,
-                    ask_git=ready is not None,  # when the run is being ended, nothing may take long
-                ),
-            )
+        described = environment.describe(
+            self._device.name,
+            _gpu(self._device.gpu, ready),
+            cuda=ready.cuda if ready else None,
+            cudnn=ready.cudnn if ready else None,
+            ask_git=ready is not None,  # when the run is being ended, nothing may take long
         )
+        self._emit(self._session.opening(self._command, described))
         self._emit(Catalog(implementations=catalog.entries(self._device.info)))
-        self._emit(Planned(plan=self._plan))
         if self._device.note:
             self._emit(Log(level="warning", message=self._device.note))
         for note in ready.notes if ready else ():
@@ -301,6 +386,12 @@ class Engine:
 
         self._sampler = telemetry.Sampler(source, hand_over)
         self._sampler.start()
+
+    def _give_up_on(self, worker: WorkerProcess, plan: Plan) -> None:
+        """End a worker that did not heed being cut short: it is in a call that takes long, or hangs."""
+        if self._worker is worker and self._plan is plan and self._cut is not None:
+            self._given_up = worker
+            worker.end_now()
 
     def _emit_reading(self, event: Telemetry | Log) -> None:
         if self._sampler is None:  # ended while this one waited for its turn
@@ -338,19 +429,27 @@ class Engine:
         if isinstance(event, Result | Failure):
             self._counts[type(event)] += 1
             self._settle(event)
-        self._writer.append(event, durable=isinstance(event, Result | Failure | Finished))
+        # What is read while nothing is measured is for the person at the screen; a file would only grow.
+        if not isinstance(event, Telemetry) or self._plan is not None:
+            self._session.append(event, durable=isinstance(event, Result | Failure | Finished))
         self._listen(event)
 
     def _settle(self, event: Result | Failure) -> None:
         """Note what the event answers; a case is settled when each of its passes has been answered."""
+        passes = set(self._plan.passes) if self._plan else set()
         answered = self._answered.setdefault(event.case, set())
-        answered |= set(self._plan.passes) if event.which is None else {event.which}
-        if answered >= set(self._plan.passes):
+        answered |= passes if event.which is None else {event.which}
+        if answered >= passes:
             self._settled.add(event.case)
 
     @property
     def _log(self) -> Path:
-        return self._writer.path.with_suffix(".log")
+        return self._session.path.with_suffix(".log")
+
+
+async def only(plan: Plan) -> AsyncIterator[Plan]:
+    """One plan, and then no more."""
+    yield plan
 
 
 def _gpu(gpu: Gpu | None, ready: Ready | None) -> Gpu | None:

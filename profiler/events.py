@@ -14,7 +14,7 @@ import msgspec
 from profiler.plan import Plan
 from profiler.workload import Attention, Pass
 
-SCHEMA = (1, 1)
+SCHEMA = (1, 2)
 
 FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
 Verdict = Literal["ok", "wrong", "nan"]
@@ -65,6 +65,15 @@ class SessionStarted(Event, tag="session", kw_only=True, omit_defaults=True):
     """The first line of every session file. `started` is UTC, ISO 8601."""
 
     schema: tuple[int, int]
+    attnprof: str
+    started: str
+    command: str
+    environment: Environment
+
+
+class Continued(Event, tag="continued", kw_only=True, omit_defaults=True):
+    """From here on another run goes on with the session. `started` is UTC, ISO 8601."""
+
     attnprof: str
     started: str
     command: str
@@ -339,8 +348,18 @@ class Log(Event, tag="log", kw_only=True, omit_defaults=True):
     message: str
 
 
+class PlanEnded(Event, tag="plan_ended", kw_only=True, omit_defaults=True):
+    """Nothing more of the latest plan will be measured; `ending` says why."""
+
+    ending: Ending
+    reason: str = ""
+
+
 class Finished(Event, tag="finished", kw_only=True, omit_defaults=True):
-    """The last line of a session that was closed. `reason` says what ended it, if not completion."""
+    """The end of a session that was closed; `reason` says what ended it, if not completion.
+
+    Labels and notes may follow, and a run that goes on with the session.
+    """
 
     ending: Ending
     reason: str = ""
@@ -348,8 +367,22 @@ class Finished(Event, tag="finished", kw_only=True, omit_defaults=True):
     failures: int = 0
 
 
+class Labelled(Event, tag="labelled", kw_only=True, omit_defaults=True):
+    """The session's label from now on, in place of its plan's; "" for none."""
+
+    label: str
+
+
+class Note(Event, tag="note", kw_only=True, omit_defaults=True):
+    """What a person wrote about the session, perhaps long after it was closed; `written` is UTC, ISO 8601."""
+
+    text: str
+    written: str
+
+
 SessionEvent = (
     SessionStarted
+    | Continued
     | Catalog
     | Planned
     | CaseStarted
@@ -363,5 +396,8 @@ SessionEvent = (
     | Failure
     | Telemetry
     | Log
+    | PlanEnded
     | Finished
+    | Labelled
+    | Note
 )

@@ -12,20 +12,21 @@ from profiler.workload import DTYPES, Attention, WorkloadError
 
 LARGEST_SIZE = 2**31 - 1  # kernels count in 32 bits
 _SIZE = re.compile(r"(-?\d+)([kKmM]?)")
+_SIZES = "sizes such as 512, 4k, a list (512,1k) or a range (1k..16k)"
 _MULTIPLIER = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 
-def parse_size(text: str, name: str, least: int = 1) -> int:
+def parse_size(text: str, name: str, least: int = 1, takes: str = _SIZES) -> int:
     """A size such as "512" or "16k" (k is 1024, m is 1024 * 1024).
+
+    `takes` says what is possible where the size is not one of several.
 
     Raises:
         PlanError: it is no whole number, or below `least`.
     """
     match = _SIZE.fullmatch(text.strip())
     if not match:
-        raise PlanError(
-            f"{name} takes sizes such as 512, 4k, a list (512,1k) or a range (1k..16k), not '{text}'"
-        )
+        raise PlanError(f"{name} takes {takes}, not '{text}'")
     size = int(match[1]) * _MULTIPLIER[match[2].lower()]
     if size > LARGEST_SIZE:
         raise PlanError(f"{name} must be at most {LARGEST_SIZE}, not {text.strip()}")

@@ -63,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     timeout_s: float = 120.0
     label: str = ""
+    first_case: int = 0
+    """The number of its first case; over 0 where a session has several plans."""
 
     def __post_init__(self) -> None:
         if self.count > MOST_CASES:
@@ -78,7 +80,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def shapes(self) -> Iterator[tuple[Attention, tuple[Case, ...]]]:
         """Each workload with its cases, which are measured together in rounds."""
         for index, workload in enumerate(self.workloads):
-            first = index * len(self.implementations)
+            first = self.first_case + index * len(self.implementations)
             yield (
                 workload,
                 tuple(

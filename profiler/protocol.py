@@ -40,6 +40,13 @@ class MeasureCeilings(msgspec.Struct, tag_field="type", tag="measure_ceilings", 
     dtypes: tuple[str, ...]
 
 
+class CutShort(msgspec.Struct, tag_field="type", tag="cut_short", frozen=True):
+    """Engine to worker: end the shape that is being measured; it is answered with ShapeDone, soon.
+
+    What was sampled of it is sent before. Nothing, if the worker is at no shape.
+    """
+
+
 class Ready(msgspec.Struct, tag_field="type", tag="ready", kw_only=True, omit_defaults=True):
     """Worker to engine, first of all: torch is loaded and the device opened; what torch says of both."""
 
@@ -71,9 +78,9 @@ class Visiting(msgspec.Struct, tag_field="type", tag="visiting", kw_only=True):
 
 
 class ShapeDone(msgspec.Struct, tag_field="type", tag="shape_done"):
-    """Worker to engine: every case of the shape has its results or its failure."""
+    """Worker to engine: every case of the shape has its results or its failure, or it was cut short."""
 
 
-Request = MeasureShape | MeasureCeilings
+Request = MeasureShape | MeasureCeilings | CutShort
 CaseEvent = CaseStarted | CaseChecked | Samples | Result | Replayed | Kernels | Energy | Failure | Log
 WorkerMessage = Ready | NotReady | Visiting | ShapeDone | Ceilings | CaseEvent

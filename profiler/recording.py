@@ -9,17 +9,24 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from profiler.events import (
+    LEAST_SAMPLES,
     CaseChecked,
     CaseStarted,
     Catalog,
     Ceilings,
+    Continued,
     Energy,
     Event,
     Failure,
     Finished,
     Kernels,
+    Labelled,
     Log,
+    Note,
+    PlanEnded,
     Planned,
     Replayed,
     Result,
@@ -28,7 +35,7 @@ from profiler.events import (
     Telemetry,
 )
 from profiler.plan import Plan
-from profiler.workload import Attention, Pass
+from profiler.workload import PASSES, Attention, Pass
 
 
 @dataclass
@@ -82,13 +89,30 @@ class CaseRecord:
     number: int
     workload: Attention
     implementation: str
+    plan_number: int = 0
+    """Which of the session's plans it belongs to."""
     check: CaseChecked | None = None
     failures: list[Failure] = field(default_factory=list)
     passes: dict[Pass, PassRecord] = field(default_factory=dict)
+    ended: bool = False
+    """Whether nothing more of it will be measured, done or not."""
 
     @property
     def done(self) -> bool:
         return bool(self.failures) or any(record.result for record in self.passes.values())
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it can be shown in the place of an earlier measurement."""
+        return self.done or (
+            bool(self.passes)
+            and all(len(record.device_ms) >= LEAST_SAMPLES for record in self.passes.values())
+        )
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there is a number, or a reason for none."""
+        return self.done or any(record.device_ms for record in self.passes.values())
 
     def failure_of(self, which: Pass) -> Failure | None:
         """What kept this pass, or the whole case, from a result."""
@@ -111,14 +135,21 @@ class Recording:
     """The state that a session's events add up to."""
 
     header: SessionStarted | None = None
+    continued: list[Continued] = field(default_factory=list)
+    """Later runs that went on with the session."""
     catalog: Catalog | None = None
-    plan: Plan | None = None
+    plans: list[Plan] = field(default_factory=list)
     ceilings: Ceilings | None = None
     cases: dict[int, CaseRecord] = field(default_factory=dict)
     telemetry: list[Telemetry] = field(default_factory=list)
     """In order of time, whatever the order of the events."""
     logs: list[Log] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    labelled: Labelled | None = None
     finished: Finished | None = None
+
+    last_s: float = 0.0
+    """The session's time at the latest event."""
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> Recording:
@@ -129,21 +160,33 @@ class Recording:
 
     def add(self, event: Event) -> None:
         """Fold one event in; an event about a case that never began is ignored."""
+        self.last_s = max(self.last_s, event.at_s)
         match event:
             case SessionStarted():
                 self.header = event
             case Catalog():
                 self.catalog = event
             case Planned():
-                self.plan = event.plan
+                self._end_cases()
+                self.plans.append(event.plan)
+                self.finished = None  # a session that is gone on with has not ended yet
+            case PlanEnded():
+                self._end_cases()
+            case Continued():
+                self.continued.append(event)
             case Ceilings():
-                self.ceilings = event
+                self.ceilings = event if self.ceilings is None else _both(self.ceilings, event)
             case Telemetry():
                 after = bisect_right(self.telemetry, event.at_s, key=lambda reading: reading.at_s)
                 self.telemetry.insert(after, event)
             case Log():
                 self.logs.append(event)
+            case Note():
+                self.notes.append(event)
+            case Labelled():
+                self.labelled = event
             case Finished():
+                self._end_cases()
                 self.finished = event
             case _:
                 self._add_to_case(event)
@@ -151,7 +194,7 @@ class Recording:
     def _add_to_case(self, event: Event) -> None:
         match event:
             case CaseStarted():
-                self.cases[event.case] = CaseRecord(event.case, event.workload, event.implementation)
+                self.cases[event.case] = self._begun(event)
             case Result():
                 self._case_of(event).pass_of(event.which).finish(event)
             case Failure():
@@ -167,9 +210,58 @@ class Recording:
             self, cases={number: case for number, case in self.cases.items() if case.workload in wanted}
         )
 
+    def latest(self) -> Recording:
+        """The same recording with each shape as it was measured last. Shares its records.
+
+        A shape that is being measured anew stands as it was before, until all its cases have something to
+        show. Cases of two plans never stand side by side: what was not measured in the same rounds is not
+        compared.
+        """
+        if len(self.plans) < 2:
+            return self
+        by_shape: dict[Attention, dict[int, list[CaseRecord]]] = {}
+        for case in self.cases.values():
+            by_shape.setdefault(case.workload, {}).setdefault(case.plan_number, []).append(case)
+        chosen = [case for plans in by_shape.values() for case in plans[self._to_show(plans)]]
+        return replace(self, cases={case.number: case for case in chosen})
+
+    def _to_show(self, plans: dict[int, list[CaseRecord]]) -> int:
+        """Of the plans in which a shape was measured, the one to show."""
+        newest_first = sorted(plans, reverse=True)
+        for number in newest_first:
+            expected = len(self.plans[number].implementations) if number < len(self.plans) else 0
+            if len(plans[number]) >= expected and all(case.has_enough for case in plans[number]):
+                return number
+        begun = (number for number in newest_first if any(case.has_something for case in plans[number]))
+        return next(begun, newest_first[0])
+
+    def _end_cases(self) -> None:
+        for case in self.cases.values():
+            case.ended = True
+
+    def _begun(self, event: CaseStarted | Result | Failure) -> CaseRecord:
+        last_plan = max(len(self.plans) - 1, 0)
+        return CaseRecord(event.case, event.workload, event.implementation, last_plan)
+
     def _case_of(self, event: Result | Failure) -> CaseRecord:
         """Its record; made here for an unsupported case, which fails without having started."""
-        return self.cases.setdefault(event.case, CaseRecord(event.case, event.workload, event.implementation))
+        return self.cases.get(event.case) or self.cases.setdefault(event.case, self._begun(event))
+
+    @property
+    def plan(self) -> Plan | None:
+        """The session's plan; of several, all together, to be measured as in the latest."""
+        if len(self.plans) < 2:
+            return self.plans[0] if self.plans else None
+        latest = self.plans[-1]
+        return msgspec.structs.replace(
+            latest,
+            workloads=tuple(dict.fromkeys(shape for plan in self.plans for shape in plan.workloads)),
+            implementations=tuple(
+                dict.fromkeys(name for plan in self.plans for name in plan.implementations)
+            ),
+            passes=tuple(which for which in PASSES if any(which in plan.passes for plan in self.plans)),
+            first_case=0,
+        )
 
     @property
     def baseline(self) -> str | None:
@@ -177,3 +269,15 @@ class Recording:
         if self.plan is None:
             return None
         return self.plan.baseline or next(iter(self.plan.implementations), None)
+
+    @property
+    def label(self) -> str:
+        """What the session is called: by its latest label, else by its plan."""
+        if self.labelled is not None:
+            return self.labelled.label
+        return self.plan.label if self.plan else ""
+
+
+def _both(before: Ceilings, now: Ceilings) -> Ceilings:
+    """The ceilings of both: a session may learn those of further dtypes as it goes."""
+    return msgspec.structs.replace(now, matmul={**before.matmul, **now.matmul}, copy=now.copy or before.copy)

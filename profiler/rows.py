@@ -112,6 +112,7 @@ def one_a_case(some: Iterable[Row]) -> list[Row]:
 
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
     """Every row of the recording, in the plan's order; speedups over `baseline`, else the plan's."""
+    recording = recording.latest()
     baseline = baseline or recording.baseline
     baselines = {case.workload: case for case in recording.cases.values() if case.implementation == baseline}
     passes: tuple[Pass, ...] = recording.plan.passes if recording.plan else PASSES
@@ -144,7 +145,7 @@ class _Session:
         record = case.passes.get(which, PassRecord())
         result, check, replayed = record.result, case.check, record.replayed
         failure = case.failure_of(which)
-        status = _status(self.recording, case, record, failure)
+        status = _status(case, record, failure)
         device_ms = result.device_ms if result else _estimate(record.device_ms)
         tflops = result.tflops if result else None
         if tflops is None and device_ms is not None and device_ms.median > 0:
@@ -254,7 +255,7 @@ def _is_right(case: CaseRecord) -> bool:
     return accuracy is None or accuracy.verdict == "ok"
 
 
-def _status(recording: Recording, case: CaseRecord, record: PassRecord, failure: Failure | None) -> Status:
+def _status(case: CaseRecord, record: PassRecord, failure: Failure | None) -> Status:
     if record.result is None and failure is not None:
         return failure.kind
     if not _is_right(case) and case.check and case.check.accuracy:
@@ -262,4 +263,4 @@ def _status(recording: Recording, case: CaseRecord, record: PassRecord, failure:
         return "wrong" if verdict == "wrong" else "nan"
     if record.result is not None:
         return "ok"
-    return "partial" if recording.finished else "running"
+    return "partial" if case.ended else "running"

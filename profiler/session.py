@@ -16,6 +16,7 @@ from types import TracebackType
 
 import msgspec
 
+from profiler import session_lock
 from profiler.events import Event
 from profiler.units import plain_text
 
@@ -76,10 +77,25 @@ def session_name(started: datetime, device_name: str, label: str) -> str:
     return "-".join(part for part in (stamp, device, _slug(label)) if part)
 
 
+def create_unique(folder: Path, stem: str, suffix: str) -> tuple[Path, int]:
+    """A new file in `folder`, open for appending; a name that is taken gets -2, -3, ...
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path, number = folder / f"{stem}{suffix}", 1
+    while True:
+        with suppress(FileExistsError):
+            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+
+
 class SessionWriter:
     """Appends events to a session file, a line each, so that what is written is there if we die.
 
-    Not for use from several threads. Closing twice is fine.
+    It holds the file's lock (profiler.session_lock) until it is closed. Not for use from several
+    threads. Closing twice is fine.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -95,21 +111,34 @@ class SessionWriter:
         Raises:
             SessionError: the file cannot be made.
         """
-        stem = session_name(started, device_name, label)
-        number = 1
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            while True:
-                path = folder / f"{stem}{f'-{number}' if number > 1 else ''}{SUFFIX}"
-                try:
-                    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-                    break
-                except FileExistsError:
-                    number += 1
+            path, descriptor = create_unique(folder, session_name(started, device_name, label), SUFFIX)
         except OSError as error:
             raise _unwritable(folder, error) from error
-        _sync_folder(folder)
+        session_lock.hold(descriptor)
+        sync_folder(folder)
         return cls(path, descriptor)
+
+    @classmethod
+    def reopen(cls, path: Path) -> SessionWriter:
+        """Open a session file that is there, to write on after its last line, be that whole or torn.
+
+        Raises:
+            SessionError: it cannot be opened for writing, or another process is writing it.
+        """
+        name = plain_text(str(path))
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise SessionError(f"'{name}' cannot be written ({error.strerror or error})") from error
+        if not session_lock.try_hold(descriptor):
+            os.close(descriptor)
+            raise SessionError(f"'{name}' is still being written by a run: wait until that has ended")
+        writer = cls(path, descriptor)
+        size = os.fstat(descriptor).st_size
+        writer._mid_line = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        return writer
 
     def append(self, event: Event, durable: bool = False) -> None:
         """Write one event; `durable` also waits until it is on the disk.
@@ -162,8 +191,8 @@ class SessionWriter:
         self.close()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Put the new file's name on the disk too; some network file systems cannot, and need not."""
+def sync_folder(folder: Path) -> None:
+    """Put a new name of a file on the disk too; some network file systems cannot, and need not."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -50,39 +50,66 @@ def read_session(path: Path) -> SessionFile:
         SessionError: it cannot be opened, is no session, or its major schema is a newer one.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            written = file.readlines()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise SessionError(f"'{plain_text(str(path))}' cannot be read ({reason})") from error
-    return _Reader(path).read(data)
+        raise unreadable(path, error) from error
+    lines = SessionLines(path)
+    events: list[Event] = [event for line in written if (event := lines.take(line)) is not None]
+    if not events:
+        raise empty(path)
+    return SessionFile(path=path, events=events, problems=lines.problems())
 
 
-class _Reader:
-    """One reading of one file: events in order, and problems grouped by what they are."""
+def unreadable(path: Path, error: OSError) -> SessionError:
+    """What to say of a session file that cannot be opened or read."""
+    reason = error.strerror or str(error)
+    return SessionError(f"'{plain_text(str(path))}' cannot be read ({reason})")
+
+
+def empty(path: Path) -> SessionError:
+    """What to say of a session file in which nothing stands."""
+    return SessionError(f"'{plain_text(str(path))}' is empty: it holds no session")
+
+
+class SessionLines:
+    """Takes the lines of one session file in order, and notes what in them it cannot read.
+
+    `ended` is set where another session begins in the same file: what follows is left out.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.ended = False
         self._name = plain_text(str(path))
-        self._file = SessionFile(path=path, events=[])
+        self._number = 0
+        self._has_header = False
+        self._newer: str | None = None
         self._noticed: dict[str, list[int]] = {}
 
-    def read(self, data: bytes) -> SessionFile:
-        lines = data.split(b"\n")
-        last = len(lines) if lines[-1] else None  # a whole file ends with a newline
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                if number < len(lines):
-                    self._notice("blank", number)
-            elif not self._file.events:
-                self._file.events.append(self._header(line))
-            elif not self._event(number, line, torn=number == last):
-                break
-        if not self._file.events:
-            raise SessionError(f"'{self._name}' is empty: it holds no session")
-        self._file.problems += [f"{_lines(numbers)}: {what}" for what, numbers in self._noticed.items()]
-        return self._file
+    def take(self, line: bytes) -> SessionEvent | None:
+        """The event of the next line, None if there is none in it. A line without its newline is torn.
 
-    def _notice(self, what: str, number: int) -> None:
-        self._noticed.setdefault(what, []).append(number)
+        Raises:
+            SessionError: it is the first, and this is no session, or its major schema is a newer one.
+        """
+        self._number += 1
+        if self.ended:
+            return None
+        if not line.strip():
+            self._notice("blank")
+            return None
+        if self._has_header:
+            return self._event(line)
+        self._has_header = True
+        return self._header(line)
+
+    def problems(self) -> list[str]:
+        """What could not be read, in words, grouped by what it is."""
+        grouped = [f"{_lines(numbers)}: {what}" for what, numbers in self._noticed.items()]
+        return grouped if self._newer is None else [self._newer, *grouped]
+
+    def _notice(self, what: str) -> None:
+        self._noticed.setdefault(what, []).append(self._number)
 
     def _header(self, line: bytes) -> SessionStarted:
         """The first line's event, once its schema is one that can be read."""
@@ -105,38 +132,37 @@ class _Reader:
         if not isinstance(header, SessionStarted):
             raise SessionError(f"'{self._name}' is no attnprof session: it begins with '{opening.type}'")
         if major == SCHEMA[0] and minor > SCHEMA[1]:
-            self._file.problems.append(
+            self._newer = (
                 f"written by a newer attnprof (schema {major}.{minor}; this one knows "
                 f"{SCHEMA[0]}.{SCHEMA[1]}): what is new in it is left out"
             )
-        self._notice_fields(1, line, header)
+        self._notice_fields(line, header)
         return header
 
-    def _event(self, number: int, line: bytes, *, torn: bool) -> bool:
-        """Take in one line; False where the session ends."""
+    def _event(self, line: bytes) -> SessionEvent | None:
         try:
             event = _EVENTS.decode(line)
         except _UNREADABLE as error:
-            self._notice(_why_unread(line, error, torn), number)
-            return True
+            self._notice(_why_unread(line, error))
+            return None
         if isinstance(event, SessionStarted):
-            self._notice("another session begins here: what follows is left out", number)
-            return False
-        self._file.events.append(event)
-        self._notice_fields(number, line, event)
-        return True
+            self._notice("another session begins here: what follows is left out")
+            self.ended = True
+            return None
+        self._notice_fields(line, event)
+        return event
 
-    def _notice_fields(self, number: int, line: bytes, event: Event) -> None:
+    def _notice_fields(self, line: bytes, event: Event) -> None:
         for name in _unknown_fields(msgspec.json.decode(line), event):
             tag = event.__struct_config__.tag
-            self._notice(f"unknown field '{plain_text(name)}' of '{tag}', left out", number)
+            self._notice(f"unknown field '{plain_text(name)}' of '{tag}', left out")
 
 
-def _why_unread(line: bytes, error: Exception, torn: bool) -> str:
+def _why_unread(line: bytes, error: Exception) -> str:
     try:
         kind = msgspec.json.decode(line, type=_Kind).type
     except _UNREADABLE:
-        if torn:
+        if not line.endswith(b"\n"):  # a whole file ends with a newline
             return "cut short (the run was killed while writing, or is still going), left out"
         return "not a whole event, left out"
     if kind not in _KNOWN:

@@ -119,6 +119,13 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def clock(seconds: float) -> str:
+    """A length of time as it is counted: "0:07", "12:30", "1:02:03"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def yes_no(value: bool) -> str:
     """A switch's setting as a word."""
     return "yes" if value else "no"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from profiler.conditions import ANOTHER_PROCESS
 from profiler.events import Accuracy, Environment, Failure
@@ -242,6 +243,15 @@ def held_to(plan: Plan | None) -> str:
     if plan is None or plan.memory_limit_bytes is None:
         return ""
     return f"held to {byte_count(plan.memory_limit_bytes)} (--memory-limit)"
+
+
+def day(written: str) -> str:
+    """The day of an ISO time, in UTC; the text as it is where it is none."""
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        return plain_text(written)
+    return (time.astimezone(UTC) if time.tzinfo else time).date().isoformat()
 
 
 def ending(recording: Recording) -> str | None:

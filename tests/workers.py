@@ -9,11 +9,12 @@ from pathlib import Path
 
 import impls
 from impls import Implementation
-from profiler.engine import Engine
+from profiler.engine import Engine, only
 from profiler.environment import resolve_device
 from profiler.events import Event, Finished
 from profiler.plan import Case, Plan, Stopping, Takes
 from profiler.protocol import MeasureShape, WorkerMessage
+from profiler.session_run import Session
 from profiler.worker.devices import Device
 from profiler.worker.shape import measure_shape
 from profiler.workload import PASSES, Attention, Pass
@@ -81,14 +82,15 @@ def run_engine(
     """Run a plan through the engine, by default with the faulty worker; the session's path and last event."""
 
     async def run() -> tuple[Path, Finished]:
+        device = resolve_device(plan.device)
         engine = Engine(
-            plan,
-            resolve_device(plan.device),
-            folder=folder,
+            device,
+            Session.create(folder, device, plan.label),
             command="attnprof run",
             listen=lambda event: listen(engine, event),
+            memory_limit_bytes=plan.memory_limit_bytes,
             worker_command=worker_command,
         )
-        return engine.path, await engine.run()
+        return engine.path, await engine.run(only(plan))
 
     return asyncio.run(run())

@@ -14,7 +14,9 @@ _COMMANDS = {
     "list": "Show the implementations, and why one cannot run here.",
     "doctor": "Check this machine: GPU, driver, torch, packages, with a remedy for each problem.",
     "show": "Show a saved session as a table.",
+    "engine": "Measure what is asked for on stdin: the app without its screen, for ssh.",
     "export": "Write a saved session as Markdown, CSV or JSON.",
+    "config": "Print the settings as TOML, and where they are read from.",
 }
 
 

@@ -57,6 +57,11 @@ class BackgroundOutput(io.TextIOBase):
             self._waiting.put(text.encode(self._encoding, errors="replace"))
         return len(text)
 
+    def write_bytes(self, data: bytes) -> None:
+        """Queue what is encoded already."""
+        if self.error is None:
+            self._waiting.put(data)
+
     def drain(self, patient: bool = True) -> None:
         """Wait until all is written: as long as it takes, or if not `patient` for a moment."""
         self._waiting.put(None)

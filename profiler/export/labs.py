@@ -25,6 +25,7 @@ def render(recording: Recording) -> str:
     by_case: dict[int, list[Row]] = {}
     for row in rows(recording):
         by_case.setdefault(row.case, []).append(row)
+    recording = recording.latest()
     cases = [(recording.cases[number], by_case.get(number, [])) for number in sorted(recording.cases)]
     planned = recording.plan.count if recording.plan else len(cases)
     content: object

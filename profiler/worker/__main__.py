@@ -15,7 +15,8 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from profiler.protocol import MeasureCeilings, MeasureShape, NotReady, Request, WorkerMessage
+from profiler.protocol import CutShort, MeasureCeilings, MeasureShape, NotReady, Request, WorkerMessage
+from profiler.worker import cut
 
 EXIT_FAILED = 1
 EXIT_NOT_READY = 3
@@ -85,7 +86,12 @@ def _read_requests(stdin: BinaryIO) -> queue.SimpleQueue[Request]:
     def read() -> None:
         try:
             for line in stdin:
-                requests.put(decode(line))
+                request = decode(line)
+                if isinstance(request, CutShort):
+                    cut.ask()  # at once: it is about what runs
+                    continue
+                cut.forget()  # the engine waits for a shape's end before it asks for the next
+                requests.put(request)
         except Exception:
             traceback.print_exc()
             os._exit(EXIT_FAILED)

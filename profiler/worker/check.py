@@ -16,6 +16,7 @@ import torch
 
 from impls.contract import Implementation
 from profiler.events import Accuracy, FailureKind, Memory
+from profiler.worker import cut
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
 from profiler.worker.compiled import watch_compilation
@@ -159,6 +160,7 @@ class _FirstCalls:
 
     def forward_backward(self, checked: Checked) -> None:
         """Both passes in one call, for its peak."""
+        cut.heed()
         tracked = self._device.track(lambda: self._calls.forward_backward(self._inputs))
         checked.memory["fwd_bwd"] = self._memory(tracked.peak_bytes)
 
@@ -178,6 +180,7 @@ class _FirstCalls:
 
 
 def _timed(call: Callable[[], T], device: Device) -> tuple[T, float]:
+    cut.heed()
     device.synchronize()
     began_ns = time.perf_counter_ns()
     result = call()

@@ -14,6 +14,7 @@ from profiler.events import Energy, Kernels, Log, Replayed
 from profiler.launch_bound import is_launch_bound
 from profiler.plan import Takes
 from profiler.protocol import WorkerMessage
+from profiler.worker import cut
 from profiler.worker.devices import CudaDevice, Device
 from profiler.worker.energy import NoEnergyCounter, energy_of
 from profiler.worker.failures import explain
@@ -45,6 +46,7 @@ def take_extras(
         return
     subject.make_room()
     for which, series in measured.items():
+        cut.heed()
         if takes.graphs and which in launch_bound and isinstance(device, CudaDevice):
             send(_replayed(subject, which, device))
             device.release()  # a graph's memory is its own until then

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from impls.masks import visible
+from profiler.worker import cut
 from profiler.worker.inputs import Tensors
 from profiler.workload import Attention
 
@@ -254,6 +255,7 @@ def _by_blocks(
             four |= {"dk": torch.zeros_like(k, dtype=exact), "dv": torch.zeros_like(v, dtype=exact)}
     first = 0
     for places in blocks:
+        cut.heed()
         block = slice(first, first + _length(places))
         first = block.stop
         scores = q[:, :, block] @ keys.mT * scale

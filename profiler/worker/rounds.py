@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from profiler.stopping import Rule
+from profiler.worker.cut import CutShort
 from profiler.worker.timer import Timing
 from profiler.workload import Pass
 
@@ -107,7 +108,27 @@ def run_rounds(
         else:
             active[subject.case] = subject
     measured: dict[int, dict[Pass, Series]] = {case: {} for case in active}
-    stopping, rounds, last_report_s = rule(), 0, clock()
+    try:
+        _run(active, measured, rest=rest, stopping=rule(), order=order, clock=clock, reporter=reporter)
+    except CutShort:
+        for case, passes in measured.items():
+            _report(case, passes, reporter)
+        raise
+    return measured
+
+
+def _run(
+    active: dict[int, Subject],
+    measured: dict[int, dict[Pass, Series]],
+    *,
+    rest: Callable[[], bool],
+    stopping: Rule,
+    order: random.Random,
+    clock: Callable[[], float],
+    reporter: Reporter,
+) -> None:
+    # What the first round measured is told at once: somebody may be waiting for a first number.
+    rounds, last_report_s = 0, clock() - _REPORT_EVERY_S
     while active:
         rested = rest()
         for case in order.sample(list(active), k=len(active)):
@@ -134,7 +155,6 @@ def run_rounds(
             last_report_s = clock()
         if finished:
             break
-    return measured
 
 
 def _report(case: int, passes: dict[Pass, Series], reporter: Reporter) -> None:

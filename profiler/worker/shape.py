@@ -6,6 +6,7 @@ import gc
 import random
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from impls.contract import Implementation
 from profiler import stopping
@@ -15,6 +16,7 @@ from profiler.protocol import MeasureShape, ShapeDone, Visiting, WorkerMessage
 from profiler.stats import estimate, mega_cycles
 from profiler.worker.accuracy import Reference
 from profiler.worker.check import CannotRun, Checked, check, largest_batch
+from profiler.worker.cut import CutShort
 from profiler.worker.devices import Device
 from profiler.worker.extras import take_extras
 from profiler.worker.failures import Explanation, explain
@@ -42,6 +44,13 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
     # A collection goes through all that torch has loaded, a tenth of a second each time, if it may.
     gc.collect()
     gc.freeze()
+    with suppress(CutShort):
+        _measure(request, device, find, send)
+    device.release()
+    send(ShapeDone())
+
+
+def _measure(request: MeasureShape, device: Device, find: Find, send: Send) -> None:
     shared = SharedInputs(request.workload, device, request.seed)
     subjects = _check_cases(request, device, find, shared, send)
     measured = _run_rounds(request, subjects, device, send)
@@ -56,9 +65,6 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
             except Exception as error:
                 _raise_if_lost(device, error)
                 raise
-    del shared, subjects
-    device.release()
-    send(ShapeDone())
 
 
 def _check_cases(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from impls.contract import Implementation, Layout
 from profiler.plan import Case
+from profiler.worker import cut
 from profiler.worker.calls import Calls
 from profiler.worker.check import Checked
 from profiler.worker.devices import Device
@@ -109,4 +110,8 @@ class Subject:
     def _sample(self, wall: bool) -> dict[Pass, Timing]:
         # Whatever must be made is made here, before any clock starts.
         inputs, calls = self.inputs, self.calls
-        return {which: calls.time(which, inputs, wall=wall) for which in self.passes}
+        timings = {}
+        for which in self.passes:
+            cut.heed()
+            timings[which] = calls.time(which, inputs, wall=wall)
+        return timings

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -31,23 +31,13 @@ from profiler.protocol import Ready
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.session_reader import read_session
-from tests import faulty
 from tests.fake_worker import GARBAGE, LONGEST_BYTES
 from tests.shapes import attention
 from tests.workers import FAKE_WORKER, STUMBLING_WORKER, run_engine
 
+pytestmark = pytest.mark.usefixtures("faulty_implementations")
+
 NOTHING_MORE = Takes(graphs=False, ceilings=False)
-
-
-@pytest.fixture(autouse=True)
-def faulty_implementations(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from impls import registry
-
-    monkeypatch.setattr(registry, "catalog", registry.catalog)
-    faulty.install()
-    yield
-    monkeypatch.undo()
-    registry._by_name.cache_clear()
 
 
 def plan(
@@ -235,7 +225,7 @@ def test_a_device_that_cannot_be_opened_ends_the_session_as_failed(
 def test_a_worker_that_talks_nonsense_costs_its_case_alone(
     nonsense: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("profiler.worker_process._LONGEST_LINE_BYTES", LONGEST_BYTES)
+    monkeypatch.setattr("profiler.child_process.LONGEST_LINE_BYTES", LONGEST_BYTES)
     path, finished = run_engine(
         plan("pytorch", "sdpa", "sdpa-math"), tmp_path, worker_command=(*FAKE_WORKER, "garbles", nonsense)
     )

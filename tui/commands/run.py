@@ -158,6 +158,7 @@ def command(
     from profiler.environment import DeviceError, resolve_device
     from profiler.events import Finished
     from profiler.plan import PlanError
+    from profiler.session_run import Session
     from tui import running
     from tui.planning import Asked, make_plan
     from tui.progress import progress_for
@@ -176,10 +177,16 @@ def command(
         raise Refusal(str(error)) from None
 
     progress = progress_for(plan, device, quiet=quiet or output == "-")
-    engine = Engine(plan, device, folder=folder, command=_typed(), listen=progress.hear)
+    engine = Engine(
+        device,
+        Session.create(folder, device, plan.label),
+        command=_typed(),
+        listen=progress.hear,
+        memory_limit_bytes=plan.memory_limit_bytes,
+    )
     progress.begin()
     try:
-        finished, status = running.run(engine, progress)
+        finished, status = running.run(engine, plan, progress)
     except session.SessionError as error:
         finished, status = Finished(ending="failed", reason=str(error)), EXIT_FAILED
     progress.end()

@@ -86,6 +86,10 @@ def _heading(recording: Recording) -> Iterator[str]:
         machine = [wording.device_name(header.environment), *versions]
         yield plain_text(", ".join(machine))
         yield plain_text(f"{header.started}  {header.command}")
+    if recording.label:
+        yield f"label: {plain_text(recording.label)}"
+    for note in recording.notes:
+        yield f"note of {wording.day(note.written)}: {plain_text(note.text)}"
     if how := wording.ending(recording):
         yield how
     if not recording.cases:

@@ -11,7 +11,7 @@ from profiler.export.markdown.details import details, left_out
 from profiler.export.markdown.device import ceilings, conditions, telemetry
 from profiler.export.markdown.extent import EXTENTS, Extent
 from profiler.export.markdown.results import pass_tables
-from profiler.export.markdown.session import environment, interruption, summary, title, warnings
+from profiler.export.markdown.session import environment, interruption, notes, summary, title, warnings
 from profiler.export.markdown.words import explanations
 from profiler.recording import Recording
 from profiler.rows import Row, rows
@@ -35,6 +35,7 @@ def _report(recording: Recording, all_rows: list[Row], extent: Extent) -> str:
         title(recording),
         interruption(recording),
         summary(recording, all_rows),
+        notes(recording),
         environment(recording),
         conditions(all_rows, extent),
         *pass_tables(all_rows, extent),

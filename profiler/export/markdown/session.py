@@ -9,13 +9,13 @@ from profiler.export.markdown.text import Column, code, escape, section, table
 from profiler.recording import Recording
 from profiler.rows import Row
 from profiler.units import byte_count, count, shape_columns
-from profiler.wording import device_name, ending
+from profiler.wording import day, device_name, ending
 
 
 def title(recording: Recording) -> str:
     """The heading of the report."""
-    header, plan = recording.header, recording.plan
-    subject = f"{escape(plan.label)}: attention" if plan and plan.label else "Attention"
+    header, label = recording.header, recording.label
+    subject = f"{escape(label)}: attention" if label else "Attention"
     return f"# {subject} on {escape(device_name(header.environment if header else None))}"
 
 
@@ -38,6 +38,14 @@ def summary(recording: Recording, all_rows: Sequence[Row]) -> str:
     if recording.plan and recording.plan.memory_limit_bytes:
         lines.append(f"Memory limit: {byte_count(recording.plan.memory_limit_bytes)}")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def notes(recording: Recording) -> str | None:
+    """What a person wrote about the session, in the order written."""
+    if not recording.notes:
+        return None
+    lines = (f"- {escape(note.text)} ({escape(day(note.written))})" for note in recording.notes)
+    return section("Notes", "\n".join(lines))
 
 
 def environment(recording: Recording) -> str | None:

@@ -15,8 +15,10 @@ from profiler.events import (
     Finished,
     Kernel,
     Kernels,
+    Labelled,
     Log,
     MatmulRate,
+    Note,
     Planned,
     Replayed,
     SessionStarted,
@@ -75,6 +77,25 @@ def cells(line: str) -> list[str]:
 
 def test_the_title_names_the_label_and_the_device(report: str) -> None:
     assert report.startswith("# lab6: attention on NVIDIA H100 80GB HBM3\n")
+
+
+def test_a_later_label_takes_the_place_of_the_plans() -> None:
+    events = [*lab6_events(), Labelled(label="fan *fixed*")]
+    assert export(Recording.of(events), "md").startswith("# fan \\*fixed\\*: attention on NVIDIA")
+    assert export(Recording.of([*events, Labelled(label="")]), "md").startswith("# Attention on NVIDIA")
+
+
+def test_notes_stand_before_the_figures_with_their_days_and_are_no_markup() -> None:
+    notes = [
+        Note(text="the <b>fan</b> | was `loud`", written="2026-11-23T23:59:59+00:00"),
+        Note(text="x", written="?"),
+    ]
+    told = export(Recording.of([*lab6_events(), *notes]), "md")
+    assert section(told, "Notes").splitlines() == [
+        "- the &lt;b&gt;fan&lt;/b&gt; \\| was \\`loud\\` (2026-11-23)",
+        "- x (?)",
+    ]
+    assert titles(told)[:2] == ["Notes", "Environment"]
 
 
 def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:

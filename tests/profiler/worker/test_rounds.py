@@ -191,9 +191,9 @@ def test_every_sample_is_reported_exactly_once(bench: Bench, takes_s: float) -> 
     }
 
 
-def test_samples_are_reported_twice_a_second_and_at_the_end(bench: Bench) -> None:
+def test_samples_are_reported_at_once_then_twice_a_second_and_at_the_end(bench: Bench) -> None:
     bench.run([bench.subject(0, takes_s=0.0625)], rounds=20)
-    assert bench.heard.told == [("measured", 0)] * 2 * 3  # two passes, after 8, 16 and 20 rounds
+    assert bench.heard.told == [("measured", 0)] * 2 * 4  # two passes, after 1, 9, 17 and 20 rounds
 
 
 def test_who_is_visited_is_told_before_each_visit(bench: Bench) -> None:

@@ -1,0 +1,53 @@
+"""What a screen and an engine say to each other, one JSON object a line.
+
+An engine answers with the session's own events (profiler.events), and first of all with Hello.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from profiler.events import CatalogEntry, Gpu, SessionEvent
+from profiler.plan import Plan
+
+
+class Hello(msgspec.Struct, tag_field="type", tag="hello", kw_only=True, omit_defaults=True):
+    """Engine to screen, before torch is loaded: the device, what can run on it, the session's file.
+
+    `kind` is "cuda" or "cpu", `name` torch's name for the device ("cuda:0"), `device_name` the
+    hardware's. `note` says why the choice of device may surprise.
+    """
+
+    kind: str
+    name: str
+    device_name: str
+    catalog: tuple[CatalogEntry, ...]
+    gpu: Gpu | None = None
+    path: str | None = None
+    note: str | None = None
+
+
+class Measure(msgspec.Struct, tag_field="type", tag="measure", kw_only=True, frozen=True):
+    """Screen to engine: measure this in place of what runs. The engine numbers the cases on."""
+
+    plan: Plan
+
+
+class Stop(msgspec.Struct, tag_field="type", tag="stop", frozen=True):
+    """Screen to engine: measure nothing more; what was measured stays."""
+
+
+class Skip(msgspec.Struct, tag_field="type", tag="skip", frozen=True):
+    """Screen to engine: leave the shape that runs, and go on with the next."""
+
+
+class Pause(msgspec.Struct, tag_field="type", tag="pause", frozen=True):
+    """Screen to engine: begin no further shape until Resume."""
+
+
+class Resume(msgspec.Struct, tag_field="type", tag="resume", frozen=True):
+    """Screen to engine: go on."""
+
+
+Command = Measure | Stop | Skip | Pause | Resume
+EngineMessage = Hello | SessionEvent

@@ -1,0 +1,143 @@
+"""An engine that takes orders: commands come in as JSON lines, everything that happens goes out as such.
+
+The screen may be another process, or another machine at the other end of ssh. It never makes the engine
+wait: what it does not read is kept for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+
+from profiler import catalog
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.engine import Engine
+from profiler.environment import Device
+from profiler.events import CaseStarted, Event, Failure, Finished
+from profiler.plan import Plan
+from profiler.session_run import Session, read_for_resuming
+from profiler.worker_process import COMMAND
+
+Say = Callable[[bytes], None]
+
+
+class EngineServer:
+    """One engine for one screen, until that has gone. `say` takes a line for it, without its newline."""
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        folder: Path,
+        command: str,
+        say: Say,
+        resume: Path | None = None,
+        worker_command: tuple[str, ...] = COMMAND,
+    ) -> None:
+        """As Engine; `resume` is a session to go on with.
+
+        Raises:
+            SessionError: no session can be written, or that one cannot be gone on with.
+        """
+        self._say = say
+        self._encode = msgspec.json.Encoder().encode
+        self._device = device
+        self._next: Plan | None = None
+        self._told = asyncio.Event()
+        self._over = False
+        self._is_kept = False
+        self._before: list[Event] = []
+        if resume is None:
+            session = Session.create(folder, device)
+        else:
+            self._before, recording, self._next = read_for_resuming(resume)
+            session = Session.reopen(resume, recording, device)
+            self._is_kept = True
+        self.engine = Engine(
+            device, session, command=command, listen=self._hear, worker_command=worker_command
+        )
+
+    async def serve(self, commands: AsyncIterator[Command]) -> Finished:
+        """Do as told until there are no more commands; a session in which nothing was begun is removed.
+
+        Raises:
+            SessionError: the session can no longer be written; what was saved before is whole.
+        """
+        self._tell(
+            Hello(
+                kind=self._device.info.kind,
+                name=self._device.name,
+                device_name=self._device.info.name,
+                catalog=catalog.entries(self._device.info),
+                gpu=self._device.gpu,
+                path=str(self.engine.path),
+                note=self._device.note,
+            )
+        )
+        for event in self._before:
+            self._tell(event)
+        obeying = asyncio.create_task(self._obey(commands))
+        try:
+            return await self.engine.run(self._plans())
+        finally:
+            obeying.cancel()
+            if not self._is_kept:
+                self.engine.path.unlink(missing_ok=True)
+
+    async def _obey(self, commands: AsyncIterator[Command]) -> None:
+        async for command in commands:
+            match command:
+                case Measure(plan=plan):
+                    self._next = plan
+                    self.engine.resume()
+                    self.engine.cut_short("plan")
+                case Stop():
+                    self._next = None
+                    self.engine.resume()
+                    self.engine.cut_short("plan")
+                case Skip():
+                    self.engine.cut_short("shape")
+                case Pause():
+                    self.engine.pause()
+                case Resume():
+                    self.engine.resume()
+            self._told.set()
+        self._over, self._next = True, None
+        self._told.set()
+        if self.engine.is_measuring:
+            self.engine.stop("the screen was closed")
+
+    async def _plans(self) -> AsyncIterator[Plan]:
+        while not self._over:
+            if self._next is None:
+                self._told.clear()
+                await self._told.wait()
+                continue
+            plan, self._next = self._next, None
+            yield plan
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, CaseStarted | Failure):
+            self._is_kept = True
+        self._tell(event)
+
+    def _tell(self, message: EngineMessage | Event) -> None:
+        self._say(self._encode(message))
+
+
+async def commands_from_stdin() -> AsyncIterator[Command]:
+    """The commands that come on stdin, until it closes; of a line that is none stderr is told."""
+    reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+    while line := await reader.readline():
+        try:
+            yield decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            sys.stderr.write(f"not a command, left out: {error}\n")

@@ -1,0 +1,135 @@
+"""The session that an engine writes: a new one, or one that was interrupted and is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from profiler import version
+from profiler.environment import Device
+from profiler.events import SCHEMA, Continued, Environment, Event, SessionStarted
+from profiler.plan import Plan
+from profiler.recording import Recording
+from profiler.session import SessionError, SessionWriter
+from profiler.session_reader import read_session
+
+
+@dataclass
+class Session:
+    """A file to append to, and what an engine must know of what it holds already."""
+
+    writer: SessionWriter
+    started: datetime
+    is_new: bool = True
+    elapsed_s: float = 0.0
+    """The session's time when the engine takes over."""
+    next_case: int = 0
+    ceilings: Iterable[str] = ()
+    """The dtypes whose ceilings are known."""
+
+    @classmethod
+    def create(cls, folder: Path, device: Device, label: str = "") -> Session:
+        """A new session file in `folder`.
+
+        Raises:
+            SessionError: it cannot be made.
+        """
+        started = datetime.now(UTC)
+        return cls(SessionWriter.create(folder, started, device.info.name, label), started)
+
+    @classmethod
+    def reopen(cls, path: Path, recording: Recording, device: Device) -> Session:
+        """The session file that `recording` was read from, to be gone on with on `device`.
+
+        Raises:
+            SessionError: it was recorded on another device, another process is writing it, or it cannot be
+                written.
+        """
+        recorded = recording.header.environment if recording.header else None
+        if recorded is None or recorded.device.partition(":")[0] != device.info.kind:
+            was = recorded.device if recorded else "nothing known"
+            raise SessionError(f"'{path}' was recorded on {was}, and cannot be gone on with on {device.name}")
+        if recorded.gpu is not None and device.gpu is not None and recorded.gpu.name != device.gpu.name:
+            raise SessionError(
+                f"'{path}' was recorded on {recorded.gpu.name}, and this is {device.gpu.name}: "
+                "go on with it where it began"
+            )
+        return cls(
+            SessionWriter.reopen(path),
+            datetime.now(UTC),
+            is_new=False,
+            elapsed_s=recording.last_s,
+            next_case=max(recording.cases, default=-1) + 1,
+            ceilings=recording.ceilings.matmul if recording.ceilings else (),
+        )
+
+    @property
+    def path(self) -> Path:
+        return self.writer.path
+
+    def opening(self, command: str, environment: Environment) -> SessionStarted | Continued:
+        """The event with which the engine begins."""
+        started = self.started.isoformat(timespec="seconds")
+        if self.is_new:
+            return SessionStarted(
+                schema=SCHEMA,
+                attnprof=version.VERSION,
+                started=started,
+                command=command,
+                environment=environment,
+            )
+        return Continued(attnprof=version.VERSION, started=started, command=command, environment=environment)
+
+    def append(self, event: Event, *, durable: bool) -> None:
+        """Write one event; raises SessionError if it cannot be written."""
+        self.writer.append(event, durable=durable)
+
+    def close(self) -> None:
+        """Close the file; raises SessionError if the disk refused what was written."""
+        self.writer.close()
+
+
+def missing(recording: Recording) -> Plan | None:
+    """What an interrupted session still lacks: each plan's shapes that have unanswered cases, as one plan.
+
+    All cases of such a shape are measured anew, for only what was measured in the same rounds is
+    compared. None if nothing is missing. Of several plans the last alone is gone on with: those before
+    it were left on purpose.
+    """
+    if not recording.plans:
+        return None
+    plan = recording.plans[-1]
+    answered = {
+        case.number for case in recording.cases.values() if _is_answered(recording, case.number, plan)
+    }
+    shapes = tuple(
+        workload for workload, cases in plan.shapes() if not all(case.number in answered for case in cases)
+    )
+    return msgspec.structs.replace(plan, workloads=shapes, first_case=0) if shapes else None
+
+
+def _is_answered(recording: Recording, number: int, plan: Plan) -> bool:
+    """Whether every pass of the case has its result or its failure."""
+    case = recording.cases[number]
+    return all(
+        case.failure_of(which) or (which in case.passes and case.passes[which].result)
+        for which in plan.passes
+    )
+
+
+def read_for_resuming(path: Path) -> tuple[list[Event], Recording, Plan]:
+    """The events of a session that can be gone on with, what they add up to, and what it lacks.
+
+    Raises:
+        SessionError: it cannot be read, or lacks nothing.
+    """
+    events = read_session(path).events
+    recording = Recording.of(events)
+    plan = missing(recording)
+    if plan is None:
+        raise SessionError(f"'{path}' is complete: there is nothing left to measure")
+    return events, recording, plan

@@ -1,0 +1,248 @@
+"""The engine as a screen has it: plans that replace each other, skipping, pausing, resumed sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.engine_server import EngineServer
+from profiler.environment import resolve_device
+from profiler.events import (
+    CaseStarted,
+    Continued,
+    Event,
+    Failure,
+    Finished,
+    PlanEnded,
+    Planned,
+    Result,
+    Samples,
+    SessionStarted,
+)
+from profiler.plan import Plan, Stopping, Takes
+from profiler.recording import Recording
+from profiler.rows import rows
+from profiler.session import SessionError
+from profiler.session_reader import read_session
+from profiler.session_run import missing
+from tests.shapes import attention
+from tests.workers import FAULTY_WORKER
+
+pytestmark = pytest.mark.usefixtures("faulty_implementations")
+
+E = TypeVar("E", bound=Event)
+
+THRICE = Stopping(repeats=3)
+ENDLESS = Stopping(repeats=100_000_000)
+NOTHING_MORE = Takes(accuracy=False, graphs=False, ceilings=False)
+
+
+def plan(*names: str, seqs: tuple[int, ...] = (32,), stopping: Stopping = THRICE) -> Plan:
+    return Plan(
+        workloads=tuple(attention(seq=seq) for seq in seqs),
+        implementations=names,
+        stopping=stopping,
+        takes=NOTHING_MORE,
+    )
+
+
+class Screen:
+    """A screen that does as a script says: it hears messages, and sends commands in answer."""
+
+    def __init__(self, folder: Path, resume: Path | None = None) -> None:
+        self.heard: list[EngineMessage] = []
+        self._news = asyncio.Event()
+        self._commands: asyncio.Queue[Command | None] = asyncio.Queue()
+        decode: Callable[[bytes], EngineMessage] = msgspec.json.Decoder(EngineMessage).decode
+
+        def hear(line: bytes) -> None:
+            self.heard.append(decode(line))
+            self._news.set()
+
+        self.server = EngineServer(
+            resolve_device("cpu"),
+            folder=folder,
+            command="attnprof",
+            say=hear,
+            resume=resume,
+            worker_command=FAULTY_WORKER,
+        )
+
+    def send(self, command: Command) -> None:
+        self._commands.put_nowait(command)
+
+    async def until(self, kind: type[E], count: int = 1) -> list[E]:
+        """The messages of a kind, once there are so many."""
+        while len(found := self._heard(kind)) < count:
+            self._news.clear()
+            await self._news.wait()
+        return found
+
+    def _heard(self, kind: type[E]) -> list[E]:
+        messages: list[object] = [*self.heard]
+        return [message for message in messages if isinstance(message, kind)]
+
+    async def serve(self, script: Script) -> Finished:
+        async def act() -> None:
+            await script(self)
+            self._commands.put_nowait(None)
+
+        acting = asyncio.create_task(act())
+        async with asyncio.timeout(60):
+            finished = await self.server.serve(self._given())
+            await acting
+        return finished
+
+    async def _given(self) -> AsyncIterator[Command]:
+        while (command := await self._commands.get()) is not None:
+            yield command
+
+
+Script = Callable[[Screen], Awaitable[None]]
+
+
+def play(folder: Path, script: Script, resume: Path | None = None) -> tuple[Screen, Finished]:
+    async def run() -> tuple[Screen, Finished]:
+        screen = Screen(folder, resume)
+        return screen, await screen.serve(script)
+
+    return asyncio.run(run())
+
+
+def test_hello_comes_before_torch_is_loaded_and_an_unused_session_leaves_no_file(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        assert isinstance(screen.heard[0], Hello) or not screen.heard
+        await screen.until(SessionStarted)
+
+    screen, finished = play(tmp_path, script)
+    hello = screen.heard[0]
+    assert isinstance(hello, Hello)
+    assert (hello.kind, hello.name) == ("cpu", "cpu")
+    assert "pytorch" in [entry.name for entry in hello.catalog]
+    assert finished.ending == "completed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_takes_the_place_of_the_one_that_runs_and_keeps_its_samples(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", "sdpa", stopping=ENDLESS)))
+        await screen.until(Samples, 6)
+        screen.send(Measure(plan=plan("pytorch", "sdpa", seqs=(64,))))
+        await screen.until(PlanEnded, 2)
+
+    screen, finished = play(tmp_path, script)
+    assert finished.ending == "completed"
+    session = read_session(screen.server.engine.path)
+    assert not session.problems
+    first, second = [event for event in session.events if isinstance(event, PlanEnded)]
+    assert (first.ending, second.ending) == ("interrupted", "completed")
+    numbers = [event.case for event in session.events if isinstance(event, CaseStarted)]
+    assert numbers == [0, 1, 2, 3]
+    recording = Recording.of(session.events)
+    by_seq = {(row.workload.seq_q, row.status) for row in rows(recording)}
+    assert by_seq == {(32, "partial"), (64, "ok")}
+    assert all(row.device_ms for row in rows(recording))
+
+
+def test_a_call_that_hangs_does_not_keep_the_next_plan_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.engine._CUT_S", 0.2)
+
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("hangs", "pytorch", stopping=ENDLESS)))
+        await screen.until(CaseStarted)
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(Result, 3)
+
+    screen, _ = play(tmp_path, script)
+    assert not [message for message in screen.heard if isinstance(message, Failure)]
+
+
+def test_a_shape_is_skipped_and_the_next_is_measured(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", seqs=(32, 64), stopping=ENDLESS)))
+        await screen.until(Samples)
+        screen.send(Skip())
+        await screen.until(CaseStarted, 2)
+        screen.send(Stop())
+        await screen.until(PlanEnded)
+
+    screen, _ = play(tmp_path, script)
+    started = [message.workload.seq_q for message in screen.heard if isinstance(message, CaseStarted)]
+    assert started == [32, 64]
+
+
+def test_a_pause_holds_before_the_next_shape_until_it_is_over(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", seqs=(32, 64), stopping=ENDLESS)))
+        await screen.until(Samples)
+        screen.send(Pause())
+        screen.send(Skip())
+        for _ in range(50):  # it is given every chance to begin the next shape
+            await asyncio.sleep(0.01)
+        assert len(await screen.until(CaseStarted)) == 1
+        screen.send(Resume())
+        await screen.until(CaseStarted, 2)
+        screen.send(Stop())
+        await screen.until(PlanEnded)
+
+    play(tmp_path, script)
+
+
+def test_a_screen_that_goes_away_ends_what_runs(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", stopping=ENDLESS)))
+        await screen.until(Samples)
+
+    screen, finished = play(tmp_path, script)
+    assert (finished.ending, finished.reason) == ("interrupted", "the screen was closed")
+    assert isinstance(read_session(screen.server.engine.path).events[-1], Finished)
+
+
+def test_an_interrupted_session_is_gone_on_with(tmp_path: Path) -> None:
+    sweep = plan("pytorch", "sdpa", seqs=(16, 32, 64))
+
+    async def interrupt(screen: Screen) -> None:
+        screen.send(Measure(plan=msgspec.structs.replace(sweep, stopping=Stopping(repeats=40))))
+        await screen.until(CaseStarted, 3)
+        screen.send(Stop())
+        await screen.until(PlanEnded)
+
+    async def wait(screen: Screen) -> None:
+        await screen.until(PlanEnded, 2)
+
+    first, _ = play(tmp_path, interrupt)
+    path = first.server.engine.path
+    left = missing(Recording.of(read_session(path).events))
+    assert left is not None
+    assert [shape.seq_q for shape in left.workloads] in ([32, 64], [64])
+
+    second, finished = play(tmp_path, wait, resume=path)
+    assert finished.ending == "completed"
+    assert second.server.engine.path == path
+    session = read_session(path)
+    assert not session.problems
+    recording = Recording.of(session.events)
+    assert missing(recording) is None
+    assert len(recording.continued) == 1
+    assert {row.status for row in rows(recording)} == {"ok"}
+    assert [shape.seq_q for shape in recording.plan.workloads] == [16, 32, 64] if recording.plan else False
+    times = [event.at_s for event in session.events if isinstance(event, CaseStarted | Planned | Continued)]
+    assert times == sorted(times)
+
+
+def test_a_complete_session_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded)
+
+    screen, _ = play(tmp_path, script)
+    with pytest.raises(SessionError, match="complete"):
+        play(tmp_path, script, resume=screen.server.engine.path)
