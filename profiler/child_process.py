@@ -98,7 +98,7 @@ class ChildProcess:
         await self._process.wait()
 
     async def discard_output(self) -> None:
-        """Read what an ended child left unread, without which its pipe stays open. Nobody else may be reading."""
+        """Read what an ended child left unread, or its pipe would stay open. Nobody else may be reading."""
         assert self._process.stdout is not None
         with suppress(TimeoutError):  # another process may have the pipe too
             async with asyncio.timeout(_DISCARDING_S):

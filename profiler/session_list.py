@@ -67,9 +67,11 @@ class SessionSummary:
         return self.shapes > 0 and self.ending not in ("completed", "running")
 
     @property
-    def age_key(self) -> tuple[float, str]:
-        """By when it began, as far as that is known; the name decides between equals."""
-        return self.started.timestamp() if self.started else self.changed_ns / 1e9, self.path.name
+    def age_key(self) -> tuple[bool, float, str]:
+        """By when it began; one that does not say is older than all that do. Names part equals."""
+        if self.started is None:
+            return False, self.changed_ns / 1e9, self.path.name
+        return True, self.started.timestamp(), self.path.name
 
 
 def summaries(folder: Path) -> list[SessionSummary]:

@@ -13,7 +13,7 @@ from profiler import version
 from profiler.environment import Device
 from profiler.events import SCHEMA, Continued, Environment, Event, SessionStarted
 from profiler.plan import Plan
-from profiler.recording import Recording
+from profiler.recording import CaseRecord, Recording
 from profiler.session import SessionError, SessionWriter
 from profiler.session_reader import read_session
 
@@ -93,28 +93,31 @@ class Session:
         self.writer.close()
 
 
-def missing(recording: Recording) -> Plan | None:
-    """What an interrupted session still lacks: each plan's shapes that have unanswered cases, as one plan.
+def missing(recording: Recording, plan: Plan | None = None) -> Plan | None:
+    """What a plan of the session still lacks: its shapes that have unanswered cases; None if none has.
 
     All cases of such a shape are measured anew, for only what was measured in the same rounds is
-    compared. None if nothing is missing. Of several plans the last alone is gone on with: those before
-    it were left on purpose.
+    compared. Without `plan` it is the last that has several shapes, else the last: what a person
+    turned through on the way was left on purpose.
     """
-    if not recording.plans:
+    if plan is None:
+        sweeps = [plan for plan in recording.plans if len(plan.workloads) > 1]
+        plan = next(reversed(sweeps or recording.plans), None)
+    if plan is None:
         return None
-    plan = recording.plans[-1]
     answered = {
-        case.number for case in recording.cases.values() if _is_answered(recording, case.number, plan)
+        (case.workload, case.implementation) for case in recording.cases.values() if _is_answered(case, plan)
     }
     shapes = tuple(
-        workload for workload, cases in plan.shapes() if not all(case.number in answered for case in cases)
+        shape
+        for shape in plan.workloads
+        if any((shape, name) not in answered for name in plan.implementations)
     )
     return msgspec.structs.replace(plan, workloads=shapes, first_case=0) if shapes else None
 
 
-def _is_answered(recording: Recording, number: int, plan: Plan) -> bool:
-    """Whether every pass of the case has its result or its failure."""
-    case = recording.cases[number]
+def _is_answered(case: CaseRecord, plan: Plan) -> bool:
+    """Whether each of the plan's passes has its result or its failure."""
     return all(
         case.failure_of(which) or (which in case.passes and case.passes[which].result)
         for which in plan.passes

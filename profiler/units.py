@@ -94,6 +94,11 @@ def ratio_within(value: float, low: float, high: float) -> tuple[str, str]:
     return shown, f"±{max(high - value, value - low, 10**-decimals):.{decimals}f}"
 
 
+def joules(value: float) -> str:
+    """Energy in the unit that fits: "1.25 J", "9.54 mJ"."""
+    return f"{figure(value)} J" if value >= 1 else f"{figure(1000 * value)} mJ"
+
+
 def three_digits(value: float) -> str:
     """A figure in three digits, or all it has before the point: "1.30", "41.7", "3010"."""
     return _fixed(value, (10, 2), (100, 1), above=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -10,6 +11,8 @@ from profiler import version
 
 # Each command's module under tui.commands, and the line that help shows without importing it.
 _COMMANDS = {
+    "open": "Open a saved session in the app.",
+    "watch": "Open a session in the app while another process writes it.",
     "run": "Measure implementations over one shape or a sweep, and save the session.",
     "list": "Show the implementations, and why one cannot run here.",
     "doctor": "Check this machine: GPU, driver, torch, packages, with a remedy for each problem.",
@@ -39,6 +42,7 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
+    invoke_without_command=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": lambda name: name.replace("_", "-"),  # the labs write --batch_size
@@ -46,11 +50,31 @@ class _LazyGroup(click.Group):
     },
 )
 @click.version_option(version.VERSION, prog_name="attnprof")
-def main() -> None:
+@click.option("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option("--sessions", metavar="DIR", help="Where to save sessions. Default: ./sessions.")
+@click.option(
+    "--engine",
+    metavar="COMMAND",
+    help='Another engine: "ssh HOST attnprof engine" measures there and paints here.',
+)
+@click.option("--demo", is_flag=True, help="Play a session recorded on an H100 as if it were live.")
+@click.option("--theme", metavar="NAME", help="The app's colours.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@click.pass_context
+def main(ctx: click.Context, /, **options: Any) -> None:
     """Profile attention on this GPU: times, memory and accuracy of one implementation beside another.
 
+    Without a command it opens the app: pick, turn with the arrow keys, watch. `?` there tells the keys.
+
     \b
+    attnprof                          the app
+    attnprof --demo                   the app, playing a session recorded on an H100
     attnprof run --preset lab6        an experiment, ready made
     attnprof run --seq 1k..16k        a sweep over sequence lengths
     attnprof export last -o out.md    the last session as a report
     """
+    if ctx.invoked_subcommand is None:
+        from tui.commands.app import open_app
+
+        ctx.exit(open_app(**options))

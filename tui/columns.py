@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from profiler import wording
@@ -16,19 +17,26 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SHORT_PASS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "fwd+bwd"}
+_BRIEF_PASS: dict[Pass, str] = {"fwd": "fwd ms", "bwd": "bwd ms", "fwd_bwd": "fwd+bwd"}  # seven characters
 # A time has room for eight characters: there the status is a short word, and the remarks say the rest.
-_SHORT_STATUS: dict[Status, str] = {**wording.STATUS_WORDS, "unsupported": "n/a", "timeout": "timeout"}
-_STATUS_STYLE: dict[Status, str] = {
+SHORT_STATUS: dict[Status, str] = {**wording.STATUS_WORDS, "unsupported": "n/a", "timeout": "timeout"}
+# What a cell says beyond its words, as the style that the headless tables give it.
+FASTEST = "bold green"
+BAD = "red"
+WARNING = "yellow"
+MUTED = "dim"
+
+STATUS_STYLE: dict[Status, str] = {
     "ok": "",
-    "wrong": "red",
-    "nan": "red",
-    "running": "dim",
-    "partial": "dim",
-    "oom": "yellow",
-    "unsupported": "dim",
-    "error": "red",
-    "crashed": "red",
-    "timeout": "red",
+    "wrong": BAD,
+    "nan": BAD,
+    "running": MUTED,
+    "partial": MUTED,
+    "oom": WARNING,
+    "unsupported": MUTED,
+    "error": BAD,
+    "crashed": BAD,
+    "timeout": BAD,
 }
 
 INTERVAL = "±"
@@ -82,19 +90,29 @@ def lines_of(all_rows: Iterable[Row]) -> list[Line]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column before there is a table: rank 0 always stays, the highest is the first to go."""
+    """A column before there is a table: rank 0 always stays, the highest is the first to go.
 
+    `key` tells it from the others, and is the id of the metric it shows where it shows one
+    (tui.app.metrics). `brief` is its title where there is one line for it.
+    """
+
+    key: str
     title: str  # two lines: the second is the unit, or the name where there is none
     cells: list[Text]
     rank: int
     kind: Literal["number", "words", "remarks"] = "number"
     most: int | None = None
+    short_title: str = ""
+
+    @property
+    def brief(self) -> str:
+        return self.short_title or self.name
 
     @property
     def name(self) -> str:
         return self.title.split("\n")[0] or self.title.strip()
 
-    @property
+    @cached_property
     def width(self) -> int:
         widths = [*map(len, self.title.split("\n")), *(cell.cell_len for cell in self.cells)]
         return min(max(widths), self.most or max(widths))
@@ -115,6 +133,7 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
     columns = [
         *_shape_columns(lines, shapes),
         Column(
+            "implementation",
             "\nimpl" if short else "\nimplementation",
             [Text(wording.name_with_backend(head)) for head in heads],
             rank=0,
@@ -127,15 +146,27 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
         times = [_time(row) for row in of_pass]
         intervals = [margin(row.device_ms.margin) if row.device_ms else "" for row in of_pass]
         columns += [
-            Column(f"{SHORT_PASS[which]}\nms", times, rank=0 if which == heads[0].which else 1),
-            Column(f"\n{INTERVAL}", [Text(interval, style="dim") for interval in intervals], rank=10),
+            Column(
+                which,
+                f"{SHORT_PASS[which]}\nms",
+                times,
+                rank=0 if which == heads[0].which else 1,
+                short_title=_BRIEF_PASS[which],
+            ),
+            Column(
+                f"{which} interval",
+                f"\n{INTERVAL}",
+                [Text(interval, style=MUTED) for interval in intervals],
+                10,
+            ),
         ]
     columns += _figures(heads)
     if len({head.implementation for head in heads}) > 1:
-        columns.append(Column("\nspeedup", _speedups(heads, short=short), rank=0))
+        columns.append(Column("speedup", "\nspeedup", _speedups(heads, short=short), rank=0))
     columns += [
-        _numbers("\nerror", 5, (wording.error_ratio(head) for head in heads)),
+        _numbers("error", "\nerror", 5, (wording.error_ratio(head) for head in heads)),
         Column(
+            "remarks",
             "\nremarks",
             # Where there is room for these there is a column of graph times too.
             [Text("; ".join(line.remarks(graph=False))) for line in lines],
@@ -146,29 +177,30 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
     return [column for column in columns if any(cell.plain.strip("-") for cell in column.cells)]
 
 
-def _numbers(title: str, rank: int, cells: Iterable[str | None]) -> Column:
+def _numbers(key: str, title: str, rank: int, cells: Iterable[str | None], brief: str = "") -> Column:
     from rich.text import Text
 
-    return Column(title, [Text(cell or "-", style="" if cell else "dim") for cell in cells], rank)
+    texts = [Text(cell or "-", style="" if cell else MUTED) for cell in cells]
+    return Column(key, title, texts, rank, short_title=brief)
 
 
 def _figures(heads: list[Row]) -> list[Column]:
     """What there is beside times: of the pass that sums a line up."""
     from rich.text import Text
 
-    bounds = [Text(head.roofline.bound or "-", style="dim") for head in heads]
+    bounds = [Text(head.roofline.bound or "-", style=MUTED) for head in heads]
+    rates = (None if head.tflops is None else tflops(head.tflops) for head in heads)
+    working = (mib(head.memory.working_bytes) if head.memory else None for head in heads)
     return [
-        _numbers("wall\nms", 11, (_median(head.wall_ms) for head in heads)),
-        _numbers("graph\nms", 8, (_median(head.graph_ms) for head in heads)),
-        _numbers("\nTFLOP/s", 2, (None if head.tflops is None else tflops(head.tflops) for head in heads)),
-        _numbers("peak\n%", 6, map(_percent_of_peak, heads)),
-        Column("\nbound", bounds, rank=12, kind="words"),
-        _numbers("SM\nMHz", 7, map(wording.sm_clock, heads)),
+        _numbers("wall", "wall\nms", 11, (_median(head.wall_ms) for head in heads), "wall ms"),
+        _numbers("graph", "graph\nms", 8, (_median(head.graph_ms) for head in heads), "graph ms"),
+        _numbers("tflops", "\nTFLOP/s", 2, rates),
+        _numbers("peak", "peak\n%", 6, map(_percent_of_peak, heads), "peak %"),
+        Column("bound", "\nbound", bounds, rank=12, kind="words"),
+        _numbers("sm_clock", "SM\nMHz", 7, map(wording.sm_clock, heads), "SM MHz"),
         _energy(heads),
-        _numbers(
-            "memory\nMiB", 3, (mib(head.memory.working_bytes) if head.memory else None for head in heads)
-        ),
-        _numbers("saved\nMiB", 13, map(_saved, heads)),
+        _numbers("memory", "memory\nMiB", 3, working, "MiB"),
+        _numbers("saved", "saved\nMiB", 13, map(_saved, heads), "saved MiB"),
     ]
 
 
@@ -185,9 +217,8 @@ def _energy(heads: list[Row]) -> Column:
     """Joules a call, in the unit that keeps the largest readable. Who has it asked for it: it goes late."""
     joules = [head.energy.joules if head.energy else None for head in heads]
     unit, factor = ("J", 1) if max(filter(None, joules), default=0) >= 1 else ("mJ", 1000)
-    return _numbers(
-        f"energy\n{unit}", 4, (None if call is None else figure(factor * call) for call in joules)
-    )
+    calls = (None if call is None else figure(factor * call) for call in joules)
+    return _numbers("energy", f"energy\n{unit}", 4, calls, unit)
 
 
 def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
@@ -202,6 +233,7 @@ def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
     ]
     return [
         Column(
+            name,
             f"\n{name}" if " " not in name else name.replace(" ", "\n"),
             [Text(line[position]) for line in cells],
             rank=0,
@@ -215,13 +247,13 @@ def _time(row: Row) -> Text:
     """The median, or the word for why there is none; dots where it is being measured."""
     from rich.text import Text
 
-    style = _STATUS_STYLE[row.status]
+    style = STATUS_STYLE[row.status]
     if row.device_ms is not None:
         median = ms(row.device_ms.median)
-        return Text(f"*{median}", style="bold green") if row.is_fastest else Text(median, style=style)
+        return Text(f"*{median}", style=FASTEST) if row.is_fastest else Text(median, style=style)
     if row.status == "running":
         return Text("...", style=style)
-    return Text("-" if row.status == "partial" else _SHORT_STATUS[row.status], style=style)
+    return Text("-" if row.status == "partial" else SHORT_STATUS[row.status], style=style)
 
 
 def _saved(row: Row) -> str | None:
@@ -248,10 +280,10 @@ def _no_speedup(row: Row) -> Text:
     from rich.text import Text
 
     if row.is_baseline:
-        return Text("baseline", style="dim")
+        return Text("baseline", style=MUTED)
     if row.status in ("wrong", "nan"):
-        return Text(_SHORT_STATUS[row.status], style=_STATUS_STYLE[row.status])
-    return Text("-", style="dim")
+        return Text(SHORT_STATUS[row.status], style=STATUS_STYLE[row.status])
+    return Text("-", style=MUTED)
 
 
 def fit(columns: Sequence[Column], width: int | None) -> tuple[list[Column], int]:

@@ -8,7 +8,7 @@ from profiler import wording
 from profiler.kernel_names import short_name
 from profiler.recording import Recording
 from profiler.rows import Row, datasheet_peaks, one_a_case, rows
-from profiler.units import ShapeColumns, count, figure, percent, plain_text, rate, shape_columns, three_digits
+from profiler.units import ShapeColumns, count, joules, percent, plain_text, rate, shape_columns, three_digits
 from profiler.workload import PASS_LABELS
 
 _MOST_KERNELS = 6  # of one call, before it only says how many more there are
@@ -55,15 +55,11 @@ def _energy_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str
         if row.energy is None or row.joules_per_token is None:
             continue
         taken = (
-            f"{_energy(row.energy.joules)} a call",
-            f"{_energy(row.joules_per_token)} a token",
+            f"{joules(row.energy.joules)} a call",
+            f"{joules(row.joules_per_token)} a token",
             f"{row.energy.power_w:.0f} W{_at_clock(row.energy.sm_mhz)}",
         )
         yield f"{_subject(row, shapes)}, {PASS_LABELS[row.which]}: {', '.join(taken)}"
-
-
-def _energy(joules: float) -> str:
-    return f"{figure(joules)} J" if joules >= 1 else f"{figure(1000 * joules)} mJ"
 
 
 def _graph_break_lines(all_rows: Iterable[Row], shapes: ShapeColumns) -> Iterator[str]:

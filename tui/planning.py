@@ -67,8 +67,8 @@ _DEFAULTS = {
 }
 
 # What answers while a person turns a knob: about a second a shape.
-_QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.02)
-_QUICK_TAKES = Takes(accuracy=False, graphs=False, ceilings=False)
+QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.0)
+QUICK_TAKES = Takes(accuracy=False, graphs=False, ceilings=False)
 
 # Against slips of the unit; how much of a limit CUDA itself takes, only the worker can tell.
 _LEAST_MEMORY_LIMIT_BYTES = 256 * 2**20
@@ -104,7 +104,7 @@ def make_plan(asked: Asked, device: Device) -> Plan:
     return Plan(
         workloads=workloads,
         implementations=names,
-        passes=_passes(asked.passes),
+        passes=PASSES if asked.passes is None else parse_passes(asked.passes),
         baseline=baseline,
         stopping=_stopping(asked, preset),
         takes=_takes(asked, device),
@@ -186,9 +186,12 @@ def _split(texts: Iterable[str]) -> list[str]:
     return names
 
 
-def _passes(text: str | None) -> tuple[Pass, ...]:
-    if text is None:
-        return PASSES
+def parse_passes(text: str) -> tuple[Pass, ...]:
+    """A list of passes by any of their names: "backward,fwd" is fwd, bwd.
+
+    Raises:
+        PlanError: one is not known.
+    """
     chosen: set[Pass] = set()
     for part in text.split(","):
         name = _PASS_NAMES.get(part.strip().lower())
@@ -200,7 +203,7 @@ def _passes(text: str | None) -> tuple[Pass, ...]:
 
 def _stopping(asked: Asked, preset: Preset | None) -> Stopping:
     """That of --quick or the preset, with what was typed in the place of its own."""
-    stopping = _QUICK_STOPPING if asked.quick else preset.stopping if preset else Stopping()
+    stopping = QUICK_STOPPING if asked.quick else preset.stopping if preset else Stopping()
     adaptive = asked.precision is not None or asked.budget_s is not None
     if asked.repeats is not None:
         if adaptive:
@@ -233,7 +236,7 @@ def _takes(asked: Asked, device: Device) -> Takes:
         if extras:
             options = " and ".join(f"--{name}" for name in extras)
             raise PlanError(f"--quick has no time for {options}: drop --quick, or drop {options}")
-        return _QUICK_TAKES
+        return QUICK_TAKES
     if asked.energy and device.info.kind != "cuda":
         raise PlanError("--energy reads the energy counter of a GPU, and the CPU has none: drop --energy")
     return Takes(energy=asked.energy, kernels=asked.kernels)

@@ -15,7 +15,7 @@ from profiler.events import CaseStarted, Event, Failure, Log, Result, Telemetry
 from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import rows
-from profiler.units import byte_count, count, plain_text, shape_columns
+from profiler.units import byte_count, clock, count, plain_text, shape_columns
 from profiler.workload import PASS_LABELS
 from tui import details, tables
 from tui.output import BackgroundOutput, put
@@ -65,10 +65,10 @@ class Progress:
     def status(self) -> str:
         """How far the run is, and how long it may still take, judged by the shapes behind it."""
         elapsed_s = time.monotonic() - self._began_s
-        text = f"{self._cases_done} of {self._plan.count} cases, {_clock(elapsed_s)}"
+        text = f"{self._cases_done} of {self._plan.count} cases, {clock(elapsed_s)}"
         left = len(self._plan.workloads) - self.shapes_done
         if self.shapes_done and left:
-            text += f", about {_clock(elapsed_s / self.shapes_done * left)} left"
+            text += f", about {clock(elapsed_s / self.shapes_done * left)} left"
         return text
 
     @property
@@ -198,7 +198,7 @@ class LiveProgress(_WrittenProgress):
 
     def _headline(self) -> str:
         if not self.recording.cases and (preparing := self._preparing()):
-            return f"{preparing}, {_clock(time.monotonic() - self._began_s)}"
+            return f"{preparing}, {clock(time.monotonic() - self._began_s)}"
         reading = _reading(self.recording.telemetry[-1]) if self.recording.telemetry else ""
         return "  ".join(part for part in (self.status(), reading) if part)
 
@@ -247,9 +247,3 @@ def _reading(reading: Telemetry) -> str:
         bool(reading.other_processes) and ANOTHER_PROCESS,
     )
     return "  ".join(part for part in parts if part)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

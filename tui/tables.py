@@ -55,7 +55,7 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     short = width is not None and width < _SHORT_TITLES
     possible = columns_of(lines, shapes, short=short)
     columns, gap = fit(possible, width)
-    below = [*_legend(lines, columns), *_not_shown(possible, columns), *_conditions_below(lines, shapes)]
+    below = [*legend(lines, columns), *not_shown(possible, columns), *_conditions_below(lines, shapes)]
     if not any(column.kind == "remarks" for column in columns):
         below += _remarks_below(lines, shapes)
     table = Table(
@@ -121,7 +121,7 @@ def _has_groups(lines: Sequence[Line]) -> bool:
     return any(above.shape == below.shape for above, below in pairwise(lines))
 
 
-def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
+def legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     """What a reader needs to know of the columns that are shown."""
     heads = [line.headline for line in lines]
     shown = [column.name for column in columns]
@@ -142,7 +142,7 @@ def _legend(lines: list[Line], columns: Sequence[Column]) -> list[str]:
     return ["; ".join(parts)] if parts else []
 
 
-def _not_shown(possible: Sequence[Column], columns: Sequence[Column]) -> list[str]:
+def not_shown(possible: Sequence[Column], columns: Sequence[Column]) -> list[str]:
     """The columns that there was no room for, the most important first; remarks are told below."""
     names = {column.name for column in columns} | {"remarks"}
     dropped = [column for column in possible if column.name not in names]

@@ -34,6 +34,30 @@ _IDLE_PERCENT = 5.0
 _NOT_HERE = "this demonstration replays a recording"
 
 
+def nearest_shape(
+    shapes: Iterable[Attention], workload: Attention, parameter: Parameter, direction: int
+) -> Attention | None:
+    """The shape to step to: with the next larger value (direction 1) or smaller one (-1).
+
+    One that differs in nothing else is preferred, then one that differs in least; None at the end.
+    """
+    rank = _RANKS[parameter]
+    ahead = [shape for shape in shapes if (rank(shape) - rank(workload)) * direction > 0]
+    return min(
+        ahead,
+        key=lambda shape: (len(_differences(workload, shape)), abs(rank(shape) - rank(workload))),
+        default=None,
+    )
+
+
+def step_between(before: Attention, after: Attention) -> tuple[Parameter, int] | None:
+    """The parameter that was turned from one shape to the other, and which way; None if none was."""
+    for parameter, rank in _RANKS.items():
+        if turned := rank(after) - rank(before):
+            return parameter, 1 if turned > 0 else -1
+    return None
+
+
 class Repertoire:
     """The cases of a recorded session by shape and implementation, each as it was measured last."""
 
@@ -70,17 +94,8 @@ class Repertoire:
         return all_of_them[first : bisect_right(all_of_them, ended_s, key=lambda reading: reading.at_s)]
 
     def nearest(self, workload: Attention, parameter: Parameter, direction: int) -> Attention | None:
-        """The recorded shape to step to: with the next larger value (direction 1) or smaller one (-1).
-
-        One that differs in nothing else is preferred, then one that differs in least; None at the end.
-        """
-        rank = _RANKS[parameter]
-        ahead = [shape for shape in self.workloads if (rank(shape) - rank(workload)) * direction > 0]
-        return min(
-            ahead,
-            key=lambda shape: (len(_differences(workload, shape)), abs(rank(shape) - rank(workload))),
-            default=None,
-        )
+        """As nearest_shape, among those recorded."""
+        return nearest_shape(self.workloads, workload, parameter, direction)
 
     def why_not(self, workload: Attention, implementation: str) -> str:
         """Why a case cannot be played, and what can: the values there are of what would have to differ."""

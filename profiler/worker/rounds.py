@@ -63,7 +63,10 @@ class Reporter(Protocol):
 
 
 def warm_up(subject: Subject, least_s: float, most_s: float, clock: Callable[[], float]) -> None:
-    """Visit until the median of a visit's total time settles: for at least `least_s`, at most `most_s`."""
+    """Visit until the median of a visit's total time settles: for at least `least_s`, at most `most_s`.
+
+    Once if there is no time at all for it.
+    """
     began_s = clock()
     totals: list[float] = []
     while True:
@@ -127,8 +130,7 @@ def _run(
     clock: Callable[[], float],
     reporter: Reporter,
 ) -> None:
-    # What the first round measured is told at once: somebody may be waiting for a first number.
-    rounds, last_report_s = 0, clock() - _REPORT_EVERY_S
+    rounds, last_report_s = 0, clock()
     while active:
         rested = rest()
         for case in order.sample(list(active), k=len(active)):
@@ -145,6 +147,8 @@ def _run(
                 continue
             for which, timing in timings.items():
                 measured[case].setdefault(which, Series()).add(timing)
+            if not rounds:  # somebody may be waiting for a first number
+                _report(case, measured[case], reporter)
         rounds += 1
         finished = stopping.is_finished(
             rounds, (series.device_ms for passes in measured.values() for series in passes.values())

@@ -23,7 +23,7 @@ H100_80GB = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)), Gpu(name="H100"
 T4 = Device("cuda:0", DeviceInfo("cuda", "Tesla T4", (7, 5)))
 
 
-QUICK = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.02)
+QUICK = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.0)
 
 
 def planned(device: Device = CPU, **asked: Any) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from profiler.session import SessionWriter
+from profiler.session_edit import add_note, relabel
 from tests.examples import header, hopper_events, lab6_events, single_events
 from tui.cli import main
 
@@ -53,6 +55,14 @@ def test_show_ends_with_the_table_and_has_kernels_graph_breaks_and_ceilings_abov
     behind, _, table = said.partition("\n\nbatch 8, heads 16")
     assert behind.splitlines()[-1].startswith("ceilings: matmul bfloat16 750 TFLOP/s at 1542 MHz, copy 3000")
     assert "20.0x ±0.1" in table
+
+
+def test_show_has_the_label_and_the_notes_in_its_heading(folder: Path) -> None:
+    path = relabel(next(folder.glob("*one*")), "[red]fan[/red]")
+    add_note(path, "it was [bold]loud[/bold]")
+    heading = attnprof("show", path).output.split("\n\n", 1)[0].splitlines()
+    assert heading[2] == "label: [red]fan[/red]"
+    assert re.fullmatch(r"note of \d{4}-\d\d-\d\d: it was \[bold\]loud\[/bold\]", heading[3])
 
 
 def test_show_finds_a_session_by_part_of_its_name_or_path(folder: Path) -> None:

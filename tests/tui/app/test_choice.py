@@ -1,0 +1,207 @@
+"""A choice: what is chosen first, what fits a device, and the plans and the command it stands for."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from impls.contract import DeviceInfo
+from profiler.control import Hello
+from profiler.environment import Device
+from profiler.events import CatalogEntry, Gpu
+from profiler.plan import Plan, PlanError
+from profiler.workload import Attention
+from tui.app.choice import (
+    Choice,
+    choice_of,
+    command_line,
+    default_choice,
+    device_info,
+    fitting,
+    full_plan,
+    quick_plan,
+)
+from tui.commands import run
+from tui.planning import Asked, make_plan
+
+CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
+
+
+def entry(name: str, unavailable: str | None = None) -> CatalogEntry:
+    return CatalogEntry(name=name, label=name.title(), summary="", unavailable=unavailable)
+
+
+def hello(kind: str = "cpu", *entries: CatalogEntry, capability: tuple[int, int] = (9, 0)) -> Hello:
+    return Hello(
+        kind=kind,
+        name="cpu" if kind == "cpu" else "cuda:0",
+        device_name="Some device",
+        catalog=entries or (entry("pytorch"), entry("sdpa"), entry("flash2", "needs a CUDA GPU")),
+        gpu=None if kind == "cpu" else Gpu(name="Some GPU", compute_capability=capability),
+    )
+
+
+def choice(**changes: Any) -> Choice:
+    made = Choice(
+        batch=2,
+        seq=256,
+        heads=8,
+        head_dim=64,
+        dtype="float32",
+        implementations=("pytorch", "sdpa"),
+        baseline="pytorch",
+    )
+    return replace(made, **changes)
+
+
+def planned(command: str) -> Plan:
+    """The plan that `attnprof run` makes of a command line."""
+    _, _, *words = shlex.split(command)
+    options = dict(run.command.make_context("run", words).params)
+    known = Asked.__dataclass_fields__
+    return make_plan(Asked(**{name: value for name, value in options.items() if name in known}), CPU)
+
+
+def test_the_first_choice_is_all_that_can_run_at_a_shape_for_the_device() -> None:
+    on_cpu, on_gpu = default_choice(hello("cpu")), default_choice(hello("cuda"))
+    assert on_cpu.implementations == ("pytorch", "sdpa")
+    assert on_cpu.baseline == "pytorch"
+    assert (on_cpu.batch, on_cpu.seq, on_cpu.heads, on_cpu.head_dim, on_cpu.dtype) == (
+        1,
+        256,
+        8,
+        64,
+        "float32",
+    )
+    assert (on_gpu.batch, on_gpu.seq, on_gpu.heads, on_gpu.head_dim, on_gpu.dtype) == (
+        4,
+        2048,
+        16,
+        64,
+        "float16",
+    )
+
+
+def test_the_baseline_is_the_one_wished_for_or_pytorch_or_the_first() -> None:
+    assert default_choice(hello(), "sdpa").baseline == "sdpa"
+    assert default_choice(hello(), "flash2").baseline == "pytorch"
+    assert default_choice(hello("cpu", entry("b"), entry("a"))).baseline == "b"
+
+
+def test_where_nothing_can_run_there_is_a_choice_of_nothing() -> None:
+    chosen = default_choice(hello("cpu", entry("flash2", "needs a CUDA GPU")))
+    assert (chosen.implementations, chosen.baseline) == ((), None)
+    assert quick_plan(chosen, "cpu").count == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"heads": 6, "kv_heads": 4}, "multiple of kv heads"),
+        ({"batch": 0}, "batch must be at least 1"),
+        ({"seq": 2**31}, "seq must be at most"),
+        ({"heads": 2**16, "head_dim": 2**16}, "emb dim must be at most"),
+        ({"dtype": "float64"}, "no dtype"),
+        ({"window": -1}, "window"),
+        ({"passes": ()}, "no pass"),
+        ({"baseline": "flash2"}, "not among the implementations"),
+    ],
+)
+def test_no_invalid_choice_can_be_made(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(PlanError, match=reason):
+        choice(**changes)
+
+
+def test_checking_and_unchecking_keeps_the_catalogs_order() -> None:
+    order = ["pytorch", "flash2", "sdpa"]
+    with_flash = choice().toggled("flash2", order)
+    assert with_flash.implementations == ("pytorch", "flash2", "sdpa")
+    assert with_flash.toggled("flash2", order) == choice()
+
+
+def test_unchecking_the_baseline_passes_it_on() -> None:
+    assert choice().toggled("pytorch", ["pytorch", "sdpa"]).baseline == "sdpa"
+
+
+def test_an_implementation_that_the_catalog_does_not_know_can_be_unchecked_and_checked() -> None:
+    without = choice().toggled("sdpa", ["pytorch"])
+    assert without.implementations == ("pytorch",)
+    assert without.toggled("sdpa", ["pytorch"]).implementations == ("pytorch", "sdpa")
+
+
+def test_the_last_implementation_stays() -> None:
+    with pytest.raises(PlanError, match="something has to be measured"):
+        choice(implementations=("sdpa",), baseline="sdpa").toggled("sdpa", ["sdpa"])
+
+
+def test_a_new_baseline_is_measured_too() -> None:
+    assert choice().with_baseline("sdpa").baseline == "sdpa"
+    assert choice().with_baseline("flash2").implementations == ("pytorch", "sdpa", "flash2")
+
+
+def test_what_a_device_cannot_do_is_left_out_of_an_earlier_choice() -> None:
+    earlier = choice(
+        dtype="bfloat16", implementations=("flash2", "sdpa"), baseline="flash2", seq=512, causal=True
+    )
+    fitted = fitting(earlier, hello("cuda", entry("pytorch"), entry("sdpa"), capability=(7, 5)))
+    assert (fitted.implementations, fitted.baseline, fitted.dtype) == (("sdpa",), "sdpa", "float16")
+    assert (fitted.seq, fitted.causal) == (512, True)
+    assert fitting(earlier, hello("cuda")).dtype == "bfloat16"
+
+
+def test_an_earlier_choice_of_which_nothing_is_left_is_of_all_that_can_run() -> None:
+    earlier = choice(implementations=("flash2",), baseline="flash2")
+    assert fitting(earlier, hello()).implementations == ("pytorch", "sdpa")
+
+
+def test_the_device_is_known_by_what_the_engine_says_of_it() -> None:
+    assert device_info(hello("cuda", capability=(7, 5))) == DeviceInfo("cuda", "Some device", (7, 5))
+    assert device_info(hello("cpu")) == DeviceInfo("cpu", "Some device", None)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        choice(),
+        choice(kv_heads=2, causal=True, window=64, passes=("fwd", "bwd"), baseline="sdpa"),
+        choice(keeps="emb_dim", heads=16, head_dim=32, window=0, dtype="bfloat16", passes=("fwd_bwd",)),
+        choice(implementations=("sdpa",), baseline="sdpa"),
+    ],
+)
+def test_the_command_measures_what_the_screen_does(chosen: Choice) -> None:
+    command = command_line(chosen)
+    assert planned(command) == full_plan(chosen, "cpu")
+    assert planned(f"{command} --quick --seed 7") == quick_plan(chosen, "cpu", seed=7)
+
+
+def test_the_command_says_only_what_is_not_taken_anyway() -> None:
+    assert command_line(choice()) == (
+        "attnprof run --impl pytorch,sdpa --batch 2 --seq 256 --heads 8 --head-dim 64 --dtype float32 "
+        "--baseline pytorch"
+    )
+    assert "--emb-dim 512" in command_line(choice(keeps="emb_dim"))
+
+
+def test_the_command_is_quoted_for_a_shell() -> None:
+    name = "my kernel.py:f;rm"
+    command = command_line(choice(implementations=(name,), baseline=name), "cuda:1")
+    assert shlex.split(command)[3] == name
+    assert command.endswith("--device cuda:1")
+
+
+def test_a_plan_is_read_back_as_the_choice_it_was_made_of() -> None:
+    chosen = choice(kv_heads=2, causal=True, passes=("fwd",))
+    assert choice_of(full_plan(chosen, "cpu")) == chosen
+    other = choice(seq=512).workload()
+    assert choice_of(full_plan(chosen, "cpu"), other).seq == 512
+
+
+def test_a_plan_that_is_no_choice_is_refused() -> None:
+    unequal = Attention(batch=1, seq_q=1, seq_k=8, heads=1, kv_heads=1, head_dim=8, dtype="float32")
+    with pytest.raises(PlanError, match="queries are 1 and its keys 8"):
+        choice_of(Plan(workloads=(unequal,), implementations=("sdpa",)))
+    with pytest.raises(PlanError, match="no shape"):
+        choice_of(Plan(workloads=(), implementations=("sdpa",)))

@@ -1,0 +1,1 @@
+"""The terminal app: pick implementations, turn the shape's parameters, watch."""

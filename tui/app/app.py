@@ -1,0 +1,364 @@
+"""The app: it wires engines to the screens, and the screens' wishes to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, ClassVar, Protocol, cast
+
+import msgspec
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from profiler.client import EngineClient, EngineError
+from profiler.clients.following import Following
+from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.events import PlanEnded, Planned
+from profiler.plan import Plan, PlanError
+from profiler.session_run import missing
+from tui import remembered
+from tui.app import exporting
+from tui.app.bench_driver import BenchDriver, Stage
+from tui.app.choice import Choice, choice_of, default_choice, fitting, full_plan, quick_plan
+from tui.app.desk import Desk
+from tui.app.glyphs import ASCII, UNICODE
+from tui.app.screens.bench import BenchScreen
+from tui.app.screens.details import DetailsScreen
+from tui.app.screens.help import HelpScreen
+from tui.app.screens.sessions import SessionsScreen
+from tui.app.screens.sweep import SweepScreen
+from tui.app.view import Mode, View
+from tui.app.widgets.results import ResultsTable
+from tui.config import Settings
+
+EngineFor = Callable[[Path], EngineClient]
+"""An engine that goes on with a session."""
+
+# How often it is looked whether something is due; a glance costs microseconds.
+_TICK_S = 0.02
+# What a person waits for is painted at once, but a burst of it not more often than this.
+_LEAST_PAINT_S = 0.04
+
+_THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark")
+_NOTHING_YET = Choice(batch=1, seq=1024, heads=8, head_dim=64, dtype="float16")
+
+
+class _Shows(Protocol):
+    def show(self, view: View) -> None: ...
+
+
+class AttnprofApp(App[int]):
+    """One live engine, and the screens onto what it says, or onto a recorded session instead.
+
+    `resume` makes an engine that goes on with an interrupted session; None where there is no engine to
+    be had. Who runs the app calls close_engines() afterwards, however it ended.
+    """
+
+    TITLE = "attnprof"
+    AUTO_FOCUS = None
+    DEFAULT_MODE = "bench"
+    CSS_PATH: ClassVar[list[str | PurePath]] = sorted(Path(__file__).with_name("styles").glob("*.tcss"))
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (140, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "go('bench')", "Bench", id="app.bench", tooltip="One shape to turn"),
+        Binding("2", "go('sweep')", "Sweep", id="app.sweep", tooltip="Many shapes, as a grid and a chart"),
+        Binding("3", "go('sessions')", "Sessions", id="app.sessions", tooltip="What was recorded before"),
+        Binding("0", "live", "Live", id="app.live", tooltip="Back from a recording to what is measured now"),
+        Binding("e", "export", "Export", id="app.export", tooltip="Write the session's Markdown report"),
+        Binding(
+            "space", "freeze", "Pause view", show=False, id="app.freeze", tooltip="Hold the picture still"
+        ),
+        Binding("t", "theme", "Theme", show=False, id="app.theme", tooltip="The next theme"),
+        Binding("question_mark", "help", "Help", id="app.help", tooltip="Keys, and what the words mean"),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="End; what was measured is saved"),
+        Binding("ctrl+q", "quit", "Quit", show=False, id="app.quit_too"),
+    ]
+
+    def __init__(
+        self,
+        client: EngineClient,
+        settings: Settings,
+        *,
+        mode: Mode = "live",
+        resume: EngineFor | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.glyphs = ASCII if settings.ascii else UNICODE
+        self.live = self.desk = Desk(client, mode)
+        self.driver = BenchDriver(self._measure, settings.refine_after_s if settings.refine else None)
+        self.frozen = False
+        self._resume = resume
+        self._painted_s = 0.0
+        self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
+        self._sweep = SweepScreen()
+        self.add_mode("bench", lambda: self._bench)
+        self.add_mode("sweep", lambda: self._sweep)
+        self.add_mode("sessions", lambda: SessionsScreen(Path(settings.sessions)))
+
+    def on_mount(self) -> None:
+        """Begin to listen, and to look what is due."""
+        self.theme = self.settings.theme
+        self.set_keymap(dict(self.settings.keys))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+        self._listen_to(self.live)
+        self.set_interval(_TICK_S, self._tick)
+
+    async def close_engines(self) -> None:
+        """End the live engine, and whatever else is listened to."""
+        await self.live.client.close()
+        if self.desk is not self.live:
+            await self.desk.client.close()
+
+    # What the engines say.
+
+    def _listen_to(self, desk: Desk) -> None:
+        self.run_worker(self._listen(desk), group="engines")
+
+    async def _listen(self, desk: Desk) -> None:
+        try:
+            await desk.client.run(partial(self._hear, desk))
+        except EngineError as error:
+            self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
+
+    def _hear(self, desk: Desk, message: EngineMessage) -> None:
+        desk.hear(message)
+        match message:
+            case Hello() if desk.client.takes_commands:
+                self._begin(message)
+            case Planned() if not desk.client.takes_commands and desk is self.desk:
+                self._look_at_recording()
+            case PlanEnded(ending=ending) if desk is self.live and desk.recording.plans:
+                self.driver.ended(desk.recording.plans[-1], ending, time.monotonic())
+                if desk.mode == "live" and desk.hello:
+                    remembered.remember(desk.hello.kind, self._bench.choice)
+
+    def _begin(self, hello: Hello) -> None:
+        """The device is known: look at what was looked at last there, and measure it."""
+        choice = None
+        if self.live.mode == "demo":
+            choice = _first_of(getattr(self.live.client, "recorded_plan", None))
+        elif last := remembered.recall(hello.kind):
+            choice = fitting(last, hello)
+        choice = choice or default_choice(hello, self.settings.baseline)
+        self._bench.choose(choice)
+        self._sweep.propose(choice)
+        self.driver.want(choice, time.monotonic())
+
+    def _look_at_recording(self) -> None:
+        plans = self.desk.recording.plans
+        if len(plans) == 1 and (choice := _first_of(plans[0])):
+            self._bench.choose(choice)
+
+    def _measure(self, choice: Choice, stage: Stage) -> None:
+        """What the driver finds due; never in the place of a sweep, which is ended on purpose only."""
+        live = self.live
+        if live.hello is None or self._is_sweeping:
+            return
+        make = quick_plan if stage == "quick" else full_plan
+        live.send(Measure(plan=make(choice, live.hello.name)))
+
+    @property
+    def _is_sweeping(self) -> bool:
+        return self.live.running is not None and len(self.live.running.workloads) > 1
+
+    # What is painted.
+
+    def _tick(self) -> None:
+        now_s = time.monotonic()
+        if self.live.client.takes_commands:
+            self.driver.tick(now_s)
+        desk = self.desk
+        if self.frozen or not (desk.changed or desk.urgent):
+            return
+        wait_s = _LEAST_PAINT_S if desk.urgent else 1 / self.settings.repaints_per_s
+        if now_s - self._painted_s >= wait_s:
+            self.paint()
+
+    def paint(self) -> None:
+        """Show the screen in front what there is."""
+        self._painted_s = time.monotonic()
+        self.desk.changed = self.desk.urgent = False
+        if self.desk is self.live and self.live.client.takes_commands:
+            self._bench.progress(self.driver.stage, self.driver.seen(self._bench.choice))
+        else:
+            self._bench.progress(None, None)
+        if hasattr(self.screen, "show"):
+            cast("_Shows", self.screen).show(self.desk.view())
+
+    # What the screens ask for.
+
+    def on_bench_screen_wanted(self, message: BenchScreen.Wanted) -> None:
+        """Measure it, soon."""
+        self.desk.changed = True
+        if self.desk is not self.live or not self.live.client.takes_commands:
+            return
+        self._sweep.propose(message.choice)
+        if message.anew and self._is_sweeping:
+            self.notify("a sweep is running: stop it first (2, then S)", severity="warning")
+            return
+        self.driver.want(message.choice, time.monotonic(), anew=message.anew)
+        self.driver.tick(time.monotonic())
+
+    def on_sweep_screen_start(self, message: SweepScreen.Start) -> None:
+        """Measure a sweep in place of what runs."""
+        self.driver.leave()
+        self.live.send(Measure(plan=message.plan))
+
+    def on_sweep_screen_paused(self, message: SweepScreen.Paused) -> None:
+        """Hold before the next shape, or go on."""
+        self.live.send(Pause() if message.paused else Resume())
+
+    def on_sweep_screen_skipped(self) -> None:
+        """On to the next shape."""
+        self.live.send(Skip())
+
+    def on_sweep_screen_stopped(self) -> None:
+        """Measure no more of the sweep."""
+        self.live.send(Stop())
+
+    def on_sweep_screen_resume_asked(self) -> None:
+        """Measure what the sweep that is looked at lacks."""
+        if self.desk is not self.live or not self.live.client.takes_commands:
+            if path := self.desk.view().path:
+                self._go_on_with(path)
+        elif plan := missing(self.live.recording):
+            self.driver.leave()
+            self.live.send(Measure(plan=plan))
+        else:
+            self.notify("nothing of it is missing")
+
+    def on_results_table_opened(self, message: ResultsTable.Opened) -> None:
+        """Open the details of a case."""
+        self._open_details(message.case, self._bench.choice.baseline)
+
+    def on_sweep_screen_opened(self, message: SweepScreen.Opened) -> None:
+        """Open the details of a case."""
+        self._open_details(message.case, None)
+
+    def _open_details(self, case: int, baseline: str | None) -> None:
+        self.push_screen(DetailsScreen(case, baseline=baseline))
+        self.call_after_refresh(self.paint)
+
+    def on_details_screen_kernels_asked(self, message: DetailsScreen.KernelsAsked) -> None:
+        """Measure the case's shape again, with kernels."""
+        record = self.live.recording.cases.get(message.case)
+        if record is None or self.desk is not self.live or self._is_sweeping:
+            self.notify("kernels can be taken when nothing else is measured", severity="warning")
+            return
+        plan = self.live.recording.plans[record.plan_number]
+        takes = msgspec.structs.replace(plan.takes, kernels=True)
+        plan = msgspec.structs.replace(plan, workloads=(record.workload,), takes=takes)
+        self.driver.leave()
+        self.live.send(Measure(plan=plan))
+
+    def on_sessions_screen_open(self, message: SessionsScreen.Open) -> None:
+        """Show a recorded session in place of the live one, which goes on."""
+        if (here := self.live.view().path) and here.exists() and here.samefile(message.path):
+            self.run_worker(self._look_at(self.live))
+        else:
+            desk = Desk(Following(message.path), "watch")
+            self.run_worker(self._look_at(desk, listen=True))
+
+    def on_sessions_screen_resume(self, message: SessionsScreen.Resume) -> None:
+        """Go on with an interrupted session."""
+        self._go_on_with(message.path)
+
+    async def _look_at(self, desk: Desk, *, listen: bool = False) -> None:
+        before, self.desk = self.desk, desk
+        if before is not self.live and before is not desk:
+            await before.client.close()
+        if listen:
+            self._listen_to(desk)
+        desk.changed = desk.urgent = True
+        self.action_go("sweep" if desk is not self.live else "bench")
+
+    def _go_on_with(self, path: Path) -> None:
+        if self._resume is None:
+            self.notify("nothing can be measured here: start attnprof on a GPU machine", severity="warning")
+            return
+        self.run_worker(self._replace_engine(self._resume(path)))
+
+    async def _replace_engine(self, client: EngineClient) -> None:
+        await self.close_engines()
+        self.driver.leave()
+        self.live = self.desk = Desk(client, "live")
+        self._listen_to(self.live)
+        self.action_go("sweep")
+
+    # What the keys do.
+
+    def action_go(self, name: str) -> None:
+        """Put a screen in front."""
+        self.switch_mode(name)
+        self.call_after_refresh(self.paint)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is a way back to the live session only from another."""
+        return action != "live" or self.desk is not self.live
+
+    async def action_live(self) -> None:
+        """Back to what is measured now."""
+        await self._look_at(self.live)
+        if self.live.hello is not None:
+            self._bench.choose(self.driver.choice or self._bench.choice)
+
+    def action_freeze(self) -> None:
+        """Hold the picture still, or let it go on; measuring goes on either way."""
+        self.frozen = not self.frozen
+        self.notify("the view is held; space lets it go on" if self.frozen else "the view goes on", timeout=3)
+        self.desk.changed = True
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        known = [name for name in _THEMES if name in self.available_themes]
+        at = known.index(self.theme) if self.theme in known else -1
+        self.theme = known[(at + 1) % len(known)]
+
+    def action_export(self) -> None:
+        """Write the session's report, and send it to the clipboard."""
+        if not self.desk.recording.cases:
+            self.notify("nothing has been measured yet", severity="warning")
+            return
+        try:
+            exported = exporting.export_report(self.desk.recording, self.desk.view().path)
+        except exporting.ExportError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.copy_to_clipboard(exported.clipboard)
+        self.notify(exported.said, markup=False, timeout=10)
+
+    def action_help(self) -> None:
+        """Keys and words."""
+        self.push_screen(HelpScreen())
+
+    async def action_quit(self) -> None:
+        """End; who runs the app closes the engine."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action that a key is bound to here, for the palette."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and binding.id is not None and active.enabled:
+                run = partial(self._run_bound, binding.action, active.node)
+                yield SystemCommand(binding.description, binding.tooltip or binding.key, run)
+
+    async def _run_bound(self, action: str, node: Any) -> None:
+        await self.run_action(action, node)
+
+
+def _first_of(plan: Plan | None) -> Choice | None:
+    """What the Bench looks at first of a recorded plan; None where it has no shape that it can hold."""
+    try:
+        return choice_of(plan) if plan is not None else None
+    except PlanError:
+        return None

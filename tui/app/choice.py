@@ -1,0 +1,219 @@
+"""What a person has chosen on the Bench screen: one shape, implementations to measure, a baseline."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from impls.contract import DeviceInfo
+from profiler.control import Hello
+from profiler.grid import LARGEST_SIZE
+from profiler.plan import Plan, PlanError, Stopping, Takes
+from profiler.units import plain_text
+from profiler.workload import PASSES, Attention, Pass, WorkloadError
+from tui.planning import QUICK_STOPPING, QUICK_TAKES
+
+Kept = Literal["head_dim", "emb_dim"]
+
+_PLAIN = "pytorch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One shape and what to measure on it. There are only valid ones.
+
+    `kv_heads` None is as many as heads. `keeps` says what stays when the heads change: the size
+    of one head, or heads x head dim, as in the labs. `baseline` is one of `implementations`,
+    None where there are none.
+
+    Raises:
+        PlanError: the sizes make no attention call, or there is nothing to measure.
+    """
+
+    batch: int
+    seq: int
+    heads: int
+    head_dim: int
+    dtype: str
+    kv_heads: int | None = None
+    keeps: Kept = "head_dim"
+    causal: bool = False
+    window: int | None = None
+    passes: tuple[Pass, ...] = PASSES
+    implementations: tuple[str, ...] = ()
+    baseline: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "seq", "heads", "head_dim", "emb_dim"):
+            if getattr(self, name) > LARGEST_SIZE:
+                raise PlanError(f"{name.replace('_', ' ')} must be at most {LARGEST_SIZE}")
+        if not self.passes:
+            raise PlanError(f"no pass is chosen; there are {', '.join(PASSES)}")
+        if self.baseline not in (self.implementations or (None,)):
+            raise PlanError(f"the baseline {self.baseline} is not among the implementations chosen")
+        try:
+            self.workload()
+        except WorkloadError as error:
+            raise PlanError(str(error)) from None
+
+    @property
+    def emb_dim(self) -> int:
+        return self.heads * self.head_dim
+
+    def workload(self) -> Attention:
+        """The attention call that is measured."""
+        return Attention(
+            batch=self.batch,
+            seq_q=self.seq,
+            seq_k=self.seq,
+            heads=self.heads,
+            kv_heads=self.kv_heads or self.heads,
+            head_dim=self.head_dim,
+            dtype=self.dtype,
+            causal=self.causal,
+            window=self.window,
+        )
+
+    def with_implementations(self, names: Sequence[str]) -> Choice:
+        """The same shape on other implementations; the baseline stays if it is among them."""
+        return replace(self, implementations=tuple(names), baseline=_baseline(names, self.baseline))
+
+    def with_baseline(self, name: str) -> Choice:
+        """Speedups refer to `name` from now on, which is measured too."""
+        names = self.implementations
+        return replace(self, implementations=names if name in names else (*names, name), baseline=name)
+
+    def toggled(self, name: str, order: Sequence[str]) -> Choice:
+        """With that implementation if it was without, and the other way round; in the catalog's `order`.
+
+        Raises:
+            PlanError: it is the only one.
+        """
+        if self.implementations == (name,):
+            raise PlanError("something has to be measured: check another one first")
+        chosen = set(self.implementations) ^ {name}
+        unlisted = [item for item in (*self.implementations, name) if item not in order]
+        return self.with_implementations([item for item in (*order, *unlisted) if item in chosen])
+
+
+def device_info(hello: Hello) -> DeviceInfo:
+    """What decides which implementations and dtypes a device can do."""
+    return DeviceInfo(
+        kind="cuda" if hello.kind == "cuda" else "cpu",
+        name=plain_text(hello.device_name),
+        compute_capability=hello.gpu.compute_capability if hello.gpu else None,
+    )
+
+
+def default_choice(hello: Hello, baseline: str = _PLAIN) -> Choice:
+    """What is measured first on a device: a shape that answers in about a second there."""
+    names = _available(hello)
+    on_cpu = hello.kind != "cuda"
+    return Choice(
+        batch=1 if on_cpu else 4,
+        seq=256 if on_cpu else 2048,
+        heads=8 if on_cpu else 16,
+        head_dim=64,
+        dtype="float32" if on_cpu else "float16",
+        implementations=names,
+        baseline=_baseline(names, baseline),
+    )
+
+
+def fitting(choice: Choice, hello: Hello) -> Choice:
+    """An earlier choice without what this device cannot do; all that can run if nothing would be left."""
+    available = _available(hello)
+    kept = tuple(name for name in choice.implementations if name in available)
+    lacked = device_info(hello).lacks(choice.dtype) is not None
+    return replace(choice, dtype="float16" if lacked else choice.dtype).with_implementations(
+        kept or available
+    )
+
+
+def choice_of(plan: Plan, workload: Attention | None = None) -> Choice:
+    """What a plan measures, at one of its workloads (its first if none is given), as a choice.
+
+    Raises:
+        PlanError: it has no workload, or one that a choice cannot hold (seq_q other than seq_k).
+    """
+    if workload is None and not plan.workloads:
+        raise PlanError("this session measures no shape")
+    shape = workload or plan.workloads[0]
+    if shape.seq_q != shape.seq_k:
+        raise PlanError(f"its queries are {shape.seq_q} and its keys {shape.seq_k}; here they are as many")
+    return Choice(
+        batch=shape.batch,
+        seq=shape.seq_q,
+        heads=shape.heads,
+        head_dim=shape.head_dim,
+        dtype=shape.dtype,
+        kv_heads=None if shape.kv_heads == shape.heads else shape.kv_heads,
+        causal=shape.causal,
+        window=shape.window,
+        passes=plan.passes,
+        implementations=plan.implementations,
+        baseline=_baseline(plan.implementations, plan.baseline),
+    )
+
+
+def quick_plan(choice: Choice, device_name: str, seed: int = 0) -> Plan:
+    """What `attnprof run --quick` would measure: times and memory in about a second."""
+    return _plan(choice, device_name, seed, QUICK_STOPPING, QUICK_TAKES)
+
+
+def full_plan(choice: Choice, device_name: str, seed: int = 0) -> Plan:
+    """What `attnprof run` would measure: medians known to a hundredth, accuracy, CUDA graphs, ceilings."""
+    return _plan(choice, device_name, seed, Stopping(), Takes())
+
+
+def command_line(choice: Choice, device_name: str | None = None) -> str:
+    """The command that measures the same without a screen, quoted for a shell."""
+    words = ["attnprof", "run"]
+    if choice.implementations:
+        words += ["--impl", ",".join(choice.implementations)]
+    words += ["--batch", str(choice.batch), "--seq", str(choice.seq), "--heads", str(choice.heads)]
+    if choice.kv_heads is not None:
+        words += ["--kv-heads", str(choice.kv_heads)]
+    if choice.keeps == "emb_dim":
+        words += ["--emb-dim", str(choice.emb_dim)]
+    else:
+        words += ["--head-dim", str(choice.head_dim)]
+    words += ["--dtype", choice.dtype]
+    if choice.causal:
+        words.append("--causal")
+    if choice.window is not None:
+        words += ["--window", str(choice.window)]
+    if choice.passes != PASSES:
+        words += ["--pass", ",".join(choice.passes)]
+    if choice.baseline is not None:
+        words += ["--baseline", choice.baseline]
+    if device_name is not None:
+        words += ["--device", device_name]
+    return shlex.join(words)
+
+
+def _plan(choice: Choice, device_name: str, seed: int, stopping: Stopping, takes: Takes) -> Plan:
+    return Plan(
+        workloads=(choice.workload(),),
+        implementations=choice.implementations,
+        passes=choice.passes,
+        baseline=choice.baseline,
+        stopping=stopping,
+        takes=takes,
+        seed=seed,
+        device=device_name,
+    )
+
+
+def _available(hello: Hello) -> tuple[str, ...]:
+    return tuple(entry.name for entry in hello.catalog if entry.unavailable is None)
+
+
+def _baseline(names: Sequence[str], wish: str | None) -> str | None:
+    """The wish if it is one of `names`, else plain PyTorch, else the first."""
+    for name in (wish, _PLAIN):
+        if name in names:
+            return name
+    return names[0] if names else None

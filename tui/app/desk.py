@@ -1,0 +1,87 @@
+"""The app's state: the engine's messages folded into what the screens paint, and orders to the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from profiler.client import EngineClient
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Stop
+from profiler.events import Finished, PlanEnded, Planned, Samples, Telemetry
+from profiler.plan import Plan
+from profiler.recording import Recording
+from tui.app.view import Mode, View
+
+# Readings while nothing is measured are for the sparklines, and older ones are let go in batches.
+_MOST_IDLE_READINGS = 2400
+
+
+@dataclass
+class Desk:
+    """One engine and what it has said so far."""
+
+    client: EngineClient
+    mode: Mode = "live"
+    clock: Callable[[], float] = time.monotonic
+    recording: Recording = field(default_factory=Recording)
+    hello: Hello | None = None
+    running: Plan | None = None
+    paused: bool = False
+    changed: bool = False
+    """Whether there is anything new since this was last set to False."""
+    urgent: bool = False
+    """Whether that is something a person may be waiting for."""
+    _heard_s: float = 0.0
+    _idle: int = 0
+
+    def hear(self, message: EngineMessage) -> None:
+        """Take in a message."""
+        self.changed = True
+        if isinstance(message, Hello):
+            self.hello, self.urgent = message, True
+            return
+        self._heard_s = self.clock()
+        match message:
+            case Planned(plan=plan):
+                self.running, self.urgent = plan, True
+            case PlanEnded() | Finished():
+                self.running, self.urgent = None, True
+            case Samples(first_round=0):
+                self.urgent = True
+            case Telemetry():
+                self._forget_idle_readings()
+        self.recording.add(message)
+
+    def send(self, command: Command) -> None:
+        """Tell the engine."""
+        match command:
+            case Pause():
+                self.paused = True
+            case Resume() | Measure() | Stop():
+                self.paused = False
+        self.changed = self.urgent = True
+        self.client.send(command)
+
+    def view(self) -> View:
+        """This moment."""
+        since_s = self.clock() - self._heard_s if self._heard_s and self.running else 0.0
+        return View(
+            mode=self.mode,
+            hello=self.hello,
+            recording=self.recording,
+            running=self.running,
+            paused=self.paused,
+            path=Path(self.hello.path) if self.hello and self.hello.path else None,
+            now_s=self.recording.last_s + since_s,
+        )
+
+    def _forget_idle_readings(self) -> None:
+        if self.running is not None or self.mode == "recording":
+            self._idle = 0
+            return
+        self._idle += 1
+        if self._idle > _MOST_IDLE_READINGS:  # the latest are all of this rest
+            del self.recording.telemetry[-self._idle : -_MOST_IDLE_READINGS // 2]
+            self._idle = _MOST_IDLE_READINGS // 2

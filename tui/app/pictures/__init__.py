@@ -1,0 +1,1 @@
+"""Pictures as rich text: pure functions, testable without an app."""

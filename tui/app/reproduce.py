@@ -1,0 +1,96 @@
+"""The command that measures a row again without the app, under the plan that it was measured under."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from profiler.plan import Plan, Stopping, Takes
+from profiler.workload import PASSES, Attention
+from tui.planning import QUICK_STOPPING
+
+_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+_DEFAULT_TIMEOUT_S = 120.0
+_DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU
+
+
+class NotReproducible(ValueError):
+    """No options of `attnprof run` describe it; the message is one sentence for the user."""
+
+
+def command_for(workload: Attention, implementations: Sequence[str], plan: Plan) -> str:
+    """`attnprof run` with every option in which the plan differs from its defaults, quoted for a shell.
+
+    Raises:
+        NotReproducible: the shape has query and key lengths of its own, for which there are no options.
+    """
+    if workload.seq_q != workload.seq_k:
+        raise NotReproducible("attnprof run has one --seq, and this shape has two lengths")
+    arguments = [
+        "attnprof",
+        "run",
+        *("--impl", ",".join(implementations)),
+        *_shape(workload),
+        *_baseline(implementations, plan.baseline),
+        *(("--pass", ",".join(plan.passes)) if set(plan.passes) != set(PASSES) else ()),
+        *_pace(plan.stopping, plan.takes),
+        *_rest(plan),
+    ]
+    return shlex.join(arguments)
+
+
+def _shape(shape: Attention) -> Iterator[str]:
+    yield from ("--batch", str(shape.batch), "--seq", str(shape.seq_q), "--heads", str(shape.heads))
+    if shape.kv_heads != shape.heads:
+        yield from ("--kv-heads", str(shape.kv_heads))
+    yield from ("--head-dim", str(shape.head_dim), "--dtype", _DTYPES.get(shape.dtype, shape.dtype))
+    if shape.causal:
+        yield "--causal"
+    if shape.window is not None:
+        yield from ("--window", str(shape.window))
+
+
+def _baseline(implementations: Sequence[str], baseline: str | None) -> Iterator[str]:
+    """That of the plan, unless it is the one that would be taken anyway."""
+    taken = "pytorch" if "pytorch" in implementations else implementations[0]
+    if baseline is not None and baseline != taken:
+        yield from ("--baseline", baseline)
+
+
+def _pace(stopping: Stopping, takes: Takes) -> Iterator[str]:
+    """When it stops. --quick is for a plan that takes nothing beside times and memory."""
+    standard = Stopping()
+    if not (takes.accuracy or takes.graphs or takes.ceilings or takes.energy or takes.kernels):
+        standard = QUICK_STOPPING
+        yield "--quick"
+    if stopping.repeats is not None:
+        yield from ("--repeats", str(stopping.repeats))
+    else:
+        if stopping.precision != standard.precision:
+            yield from ("--precision", f"{stopping.precision:.12g}")
+        if stopping.budget_s != standard.budget_s:
+            yield from ("--budget", f"{stopping.budget_s:.12g}")
+    if stopping.cooldown_s:
+        yield from ("--cooldown", f"{stopping.cooldown_s:.12g}")
+    if takes.energy:
+        yield "--energy"
+    if takes.kernels:
+        yield "--kernels"
+
+
+def _rest(plan: Plan) -> Iterator[str]:
+    if plan.timeout_s != _DEFAULT_TIMEOUT_S:
+        yield from ("--timeout", f"{plan.timeout_s:.12g}")
+    if plan.memory_limit_bytes is not None:
+        yield from ("--memory-limit", _size(plan.memory_limit_bytes))
+    if plan.seed:
+        yield from ("--seed", str(plan.seed))
+    if plan.device != _DEFAULT_DEVICE:
+        yield from ("--device", plan.device)
+
+
+def _size(size_bytes: int) -> str:
+    """A size as --memory-limit takes it, exact to the byte: "12GiB", "11444.091796875MiB"."""
+    if size_bytes % 2**30 == 0:
+        return f"{size_bytes // 2**30}GiB"
+    return f"{size_bytes / 2**20!r}MiB".replace(".0MiB", "MiB")

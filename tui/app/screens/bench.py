@@ -1,0 +1,264 @@
+"""The Bench: implementations and a shape to turn, and what that does to their times."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from profiler.events import Estimate
+from profiler.rows import rows
+from profiler.units import describe_shape, margin
+from profiler.workload import Attention
+from tui.app.bench_driver import Stage
+from tui.app.choice import Choice, device_info
+from tui.app.metrics import METRICS
+from tui.app.snapping import snapped
+from tui.app.view import View
+from tui.app.widgets.bars import BarsPanel
+from tui.app.widgets.picker import Picker
+from tui.app.widgets.results import ResultsTable
+from tui.app.widgets.status import StatusLine
+from tui.app.widgets.telemetry import TelemetryPanel
+from tui.columns import Line, lines_of
+
+
+class BenchScreen(Screen[None]):
+    """One shape at a time. It posts what a person wants, and paints the view that it is shown."""
+
+    AUTO_FOCUS = "Picker"
+
+    class Wanted(Message):
+        """A choice to measure now; `anew` even if it was measured before."""
+
+        def __init__(self, choice: Choice, *, anew: bool = False) -> None:
+            super().__init__()
+            self.choice = choice
+            self.anew = anew
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Panel", show=False, id="bench.panel", tooltip="The other panel"),
+        Binding("b", "baseline", "Baseline", id="bench.baseline", tooltip="Compare with the row's"),
+        Binding("r", "again", "Again", id="bench.again", tooltip="Measure this shape again"),
+        Binding("m", "metric(1)", "Bars", id="bench.metric", tooltip="The next metric of the bars"),
+        Binding("M", "metric(-1)", "Bars back", show=False, id="bench.metric_back", tooltip="The one before"),
+        Binding(
+            "s", "sort", "Sort", show=False, id="bench.sort", tooltip="Sort the table by its next column"
+        ),
+        Binding("d", "details", "Details", id="bench.details", tooltip="All that is known of the row's case"),
+        Binding(
+            "slash", "filter", "Filter", show=False, id="bench.filter", tooltip="Narrow the table by name"
+        ),
+    ]
+
+    def __init__(self, choice: Choice, playable: tuple[Attention, ...] = ()) -> None:
+        """Look at `choice` first; `playable` are the shapes that a demonstration has."""
+        super().__init__()
+        self._choice = choice
+        self._playable = playable
+        self._metric = 0
+        self._filter = ""
+        self._shown: View | None = None
+        self._stage: Stage | None = None
+        self._seen: Stage | None = None
+
+    def compose(self) -> ComposeResult:
+        """Status above, picker and results side by side, bars and readings below."""
+        yield StatusLine(id="status")
+        with Horizontal(id="top"):
+            yield Picker(self._choice, id="picker")
+            yield ResultsTable(id="results")
+        with Horizontal(id="below"):
+            yield BarsPanel(id="bars")
+            yield TelemetryPanel(id="telemetry")
+        yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def choice(self) -> Choice:
+        """What is looked at."""
+        return self._choice
+
+    def choose(self, choice: Choice) -> None:
+        """Look at something else, as if it had been picked."""
+        self._choice = choice
+        self._update_picker()
+        self._paint()
+
+    def progress(self, stage: Stage | None, seen: Stage | None) -> None:
+        """What of the choice is being measured, and how well it was known before."""
+        self._stage, self._seen = stage, seen
+
+    def show(self, view: View) -> None:
+        """Paint a moment of the app."""
+        before, self._shown = self._shown, view
+        if view.hello is not None and (before is None or before.hello is not view.hello):
+            self._update_picker()
+        self._paint()
+
+    def on_picker_changed(self, message: Picker.Changed) -> None:
+        """Look at the new choice, and have it measured."""
+        message.stop()
+        if not self._is_measured_here and (shapes := self._recorded_shapes()):
+            choice = snapped(self._choice, message.choice, shapes)
+            if choice is None:
+                self.app.bell()
+                self.notify("the recording has nothing further that way", timeout=3)
+            if choice != message.choice:
+                self._choice = choice or self._choice
+                self._update_picker()
+                message = Picker.Changed(self._choice)
+        self._choice = message.choice
+        self._paint()  # what was seen before is there at once
+        self.post_message(self.Wanted(message.choice))
+
+    def action_baseline(self) -> None:
+        """Compare with the implementation under the cursor."""
+        name = self._under_cursor()
+        if name is None:
+            self.notify("put the cursor on an implementation first", severity="warning")
+        elif name != self._choice.baseline:
+            self.choose(self._choice.with_baseline(name))
+            self.post_message(self.Wanted(self._choice))
+
+    def action_again(self) -> None:
+        """Measure this shape again."""
+        self.post_message(self.Wanted(self._choice, anew=True))
+
+    def action_metric(self, step: int) -> None:
+        """Show another metric in the bars: the next that anything has a value of."""
+        lines = self._lines()
+        for _ in METRICS:
+            self._metric = (self._metric + step) % len(METRICS)
+            if any(METRICS[self._metric].value(line) is not None for line in lines):
+                break
+        self._paint()
+
+    def action_sort(self) -> None:
+        """Sort the table by its next column."""
+        self.query_one(ResultsTable).action_sort(1)
+
+    def action_details(self) -> None:
+        """Open the details of the row under the cursor."""
+        name = self._under_cursor()
+        line = next((line for line in self._lines() if line.headline.implementation == name), None)
+        if line is None:
+            line = self.query_one(ResultsTable).line
+        if line is None:
+            self.notify("nothing of this shape has been measured yet", severity="warning")
+        else:
+            self.post_message(ResultsTable.Opened(line.headline.case))
+
+    def action_filter(self) -> None:
+        """Narrow the table to names with a text in them."""
+        from tui.app.screens.prompt import PromptScreen
+
+        def narrow(text: str | None) -> None:
+            if text is not None:
+                self._filter = text.strip()
+                self._paint()
+
+        self.app.push_screen(
+            PromptScreen("Filter implementations by name (empty: all)", self._filter), narrow
+        )
+
+    @property
+    def _is_measured_here(self) -> bool:
+        return self._shown is None or self._shown.mode == "live"
+
+    def _recorded_shapes(self) -> tuple[Attention, ...]:
+        """What a recording has, or what a demonstration can play."""
+        if self._shown is not None and self._shown.mode == "demo":
+            return self._playable
+        return (
+            tuple({case.workload: None for case in self._shown.recording.cases.values()})
+            if self._shown
+            else ()
+        )
+
+    def _under_cursor(self) -> str | None:
+        """The implementation that the focused panel's cursor is on."""
+        table = self.query_one(ResultsTable)
+        if self.focused is table and table.line is not None:
+            return table.line.headline.implementation
+        return getattr(self.query_one(Picker).row, "name", None)
+
+    def _update_picker(self) -> None:
+        hello = self._shown.hello if self._shown else None
+        if hello is not None:
+            self.query_one(Picker).update(self._choice, hello.catalog, device_info(hello))
+
+    def _lines(self) -> list[Line]:
+        """What is known of the choice: its implementations' rows of this shape."""
+        if self._shown is None:
+            return []
+        recording = self._shown.recording.only(self._choice.workload())
+        wanted = set(self._choice.implementations)
+        found = rows(recording, self._choice.baseline)
+        return lines_of(
+            row for row in found if row.implementation in wanted and row.which in self._choice.passes
+        )
+
+    def _paint(self) -> None:
+        if self._shown is None or not self.is_mounted:
+            return
+        view, lines = self._shown, self._lines()
+        note = "" if lines else self._why_nothing()
+        is_measuring = self._stage is not None
+        self.query_one(ResultsTable).update(
+            lines,
+            baseline=self._choice.baseline,
+            note=note,
+            filter=self._filter,
+            seen=is_measuring and self._stage == "quick" and bool(lines) and not _is_live(lines),
+        )
+        self.query_one(BarsPanel).update(lines, METRICS[self._metric])
+        gpu = view.recording.header.environment.gpu if view.recording.header else None
+        kind = view.hello.kind if view.hello else "cpu"
+        telemetry = self.query_one(TelemetryPanel)
+        telemetry.update(view.recording.telemetry, gpu or (view.hello.gpu if view.hello else None), kind)
+        self._paint_status(view, lines)
+
+    def _why_nothing(self) -> str:
+        view = self._shown
+        if view is None or view.hello is None or (view.mode == "live" and view.recording.header is None):
+            return "loading torch"
+        if view.mode in ("recording", "watch"):
+            return "this shape is not in the recording"
+        if not self._choice.implementations:
+            return "check an implementation"
+        return "measuring"
+
+    def _paint_status(self, view: View, lines: list[Line]) -> None:
+        device = view.hello.device_name if view.hello else "connecting"
+        left = [(device, "value"), (describe_shape(self._choice.workload()), "")]
+        self.query_one(StatusLine).update(left, self._activity(view, lines))
+
+    def _activity(self, view: View, lines: list[Line]) -> tuple[str, str]:
+        """What goes on, in a few words, and the look of them."""
+        if view.mode == "recording":
+            return "recording", "muted"
+        if view.recording.header is None:
+            return "loading torch", "muted"
+        worst = max((time.margin or 0 for line in lines for time in _times(line)), default=0)
+        known = margin(worst) if worst else ""
+        words = {"quick": "measuring", "full": "refining"}
+        if self._stage is not None:
+            return f"{words[self._stage]} {known}".strip(), "warning"
+        if view.running is not None:
+            return "a sweep is running", "warning"
+        if self._seen is not None and lines:
+            return f"{'measured' if self._seen == 'full' else 'quick look'} {known}".strip(), "fastest"
+        return ("demonstration", "muted") if view.mode == "demo" else ("", "")
+
+
+def _times(line: Line) -> list[Estimate]:
+    return [row.device_ms for row in line.rows.values() if row.device_ms is not None]
+
+
+def _is_live(lines: list[Line]) -> bool:
+    return any(row.status == "running" for line in lines for row in line.rows.values())

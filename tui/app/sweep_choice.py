@@ -1,0 +1,230 @@
+"""What a person asks a sweep for: a text a parameter, as on the command line, and the plan they make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from profiler.environment import Device
+from profiler.plan import Plan, PlanError
+from profiler.presets import PRESETS
+from profiler.units import count, shape_columns, yes_no
+from profiler.workload import PASSES
+from tui.app.choice import Choice
+from tui.planning import Asked, make_plan
+
+FIELDS = (
+    "preset",
+    "impl",
+    "batch",
+    "seq",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "emb_dim",
+    "dtype",
+    "causal",
+    "window",
+    "passes",
+    "baseline",
+    "quick",
+)
+"""In the order that they stand in."""
+
+SHAPE_FIELDS = ("batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window")
+_EITHER = {"head_dim": "emb_dim", "emb_dim": "head_dim"}
+_STEPS: dict[str, tuple[str, ...]] = {
+    "preset": ("", *PRESETS),
+    "causal": ("no", "yes", "no,yes"),
+    "quick": ("no", "yes"),
+    "dtype": ("fp16", "bf16", "fp32", "fp16,bf16"),
+    "passes": (",".join(PASSES), *PASSES, "fwd,bwd"),
+}
+_SWITCHES = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
+_START_SEQ = {"cuda": "1k..16k", "cpu": "128..512"}
+
+HELP = {
+    "preset": "an experiment ready made, with its own shapes",
+    "impl": "names, with commas between",
+    "batch": "sizes (4), lists (1,4) or ranges that double (1..8)",
+    "seq": "sizes, lists (512,1k) or ranges that double (1k..16k)",
+    "heads": "of the queries",
+    "kv_heads": "empty for as many as heads",
+    "head_dim": "this or emb dim",
+    "emb_dim": "heads x head dim, kept while heads change",
+    "dtype": "fp16, bf16, fp32, or several",
+    "causal": "yes, no or both",
+    "window": "sizes, or none",
+    "passes": "fwd, bwd, fwd_bwd, or several",
+    "baseline": "what speedups refer to",
+    "quick": "yes: about a second a shape",
+}
+"""What a field takes, in a clause."""
+
+
+EMPTY = {
+    "preset": "none",
+    "kv_heads": "as many as heads",
+    "head_dim": "emb dim / heads",
+    "emb_dim": "heads x head dim",
+    "window": "none",
+}
+"""What an empty field stands for; others for the default of `attnprof run`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepChoice:
+    """The texts of a sweep's form. An empty one is left to the defaults of `attnprof run`."""
+
+    preset: str = ""
+    impl: str = ""
+    batch: str = ""
+    seq: str = ""
+    heads: str = ""
+    kv_heads: str = ""
+    head_dim: str = ""
+    emb_dim: str = ""
+    dtype: str = ""
+    causal: str = ""
+    window: str = ""
+    passes: str = ""
+    baseline: str = ""
+    quick: str = "no"
+
+    def text(self, field: str) -> str:
+        """What stands in a field."""
+        return str(getattr(self, field))
+
+    def shown(self, field: str) -> str:
+        """What is to be read in a field: a preset's own shapes where one is chosen."""
+        preset = PRESETS.get(self.preset)
+        if preset is None or field not in (*SHAPE_FIELDS, "impl", "baseline"):
+            return self.text(field)
+        if field == "impl":
+            return self.impl or ",".join(preset.implementations)
+        if field == "baseline":
+            return self.baseline or preset.baseline
+        if field == "emb_dim" or (
+            field == "kv_heads" and all(s.heads == s.kv_heads for s in preset.workloads)
+        ):
+            return ""
+        return ",".join(dict.fromkeys(_value(shape, field) for shape in preset.workloads))
+
+    def belongs_to_preset(self, field: str) -> bool:
+        """Whether a field's value is the preset's, so that changing it leaves the preset."""
+        return bool(self.preset) and field in SHAPE_FIELDS
+
+    def typed(self, field: str, text: str) -> SweepChoice:
+        """With another text in a field. It may empty others: head dim and emb dim exclude each other."""
+        text = text.strip()
+        changes = {field: text}
+        if field in _EITHER and text:
+            changes[_EITHER[field]] = ""
+        if field == "preset" and text:
+            changes |= {"impl": "", "baseline": ""}  # those of the preset, until others are typed
+        elif field in SHAPE_FIELDS:
+            changes["preset"] = ""
+        return replace(self, **changes)
+
+    def stepped(self, field: str, direction: int) -> SweepChoice:
+        """With the next of a field's usual values; itself where the field has none."""
+        steps = _STEPS.get(field, ())
+        if not steps:
+            return self
+        at = steps.index(self.text(field)) if self.text(field) in steps else -direction
+        return self.typed(field, steps[(at + direction) % len(steps)])
+
+    def asked(self) -> Asked:
+        """The options of `attnprof run` that say the same.
+
+        Raises:
+            PlanError: a switch is neither yes nor no.
+        """
+        switches = () if self.preset else _switches(self.causal, "causal")
+        asked = Asked(
+            impl=(self.impl,) if self.impl else (),
+            preset=self.preset or None,
+            causal=switches,
+            passes=self.passes or None,
+            baseline=self.baseline or None,
+            quick=_switches(self.quick, "quick")[-1:] == (True,),
+            label=None if self.preset else "sweep",
+        )
+        if self.preset:
+            return asked
+        return replace(asked, **{name: self.text(name) or None for name in _SIZE_FIELDS})  # type: ignore[arg-type]
+
+    def plan(self, device: Device) -> Plan:
+        """The plan that the texts describe.
+
+        Raises:
+            PlanError: they describe none; the message is one sentence, naming fields as the form does.
+        """
+        try:
+            return make_plan(self.asked(), device)
+        except ValueError as error:  # PlanError and UnknownImplementation
+            raise PlanError(_as_in_form(str(error))) from None
+
+
+_SIZE_FIELDS = tuple(name for name in SHAPE_FIELDS if name != "causal")
+
+
+def sweep_of(choice: Choice, kind: str) -> SweepChoice:
+    """A sweep over the sequence length with all else as on the Bench; `kind` is "cuda" or "cpu"."""
+    shape = choice.workload()
+    return SweepChoice(
+        impl=",".join(choice.implementations),
+        batch=str(choice.batch),
+        seq=_START_SEQ.get(kind, _START_SEQ["cuda"]),
+        heads=str(choice.heads),
+        kv_heads="" if choice.kv_heads is None else str(choice.kv_heads),
+        head_dim=str(choice.head_dim) if choice.keeps == "head_dim" else "",
+        emb_dim=str(choice.emb_dim) if choice.keeps == "emb_dim" else "",
+        dtype=_value(shape, "dtype"),
+        causal=yes_no(choice.causal),
+        window="" if choice.window is None else str(choice.window),
+        passes=",".join(choice.passes),
+        baseline=choice.baseline or "",
+    )
+
+
+def extent(plan: Plan) -> str:
+    """How much a plan measures: "5 shapes x 7 implementations = 35 cases (seq)"."""
+    varying = shape_columns(plan.workloads).varying
+    over = f" over {', '.join(varying)}" if varying else ""
+    shapes, names = count(len(plan.workloads), "shape"), count(len(plan.implementations), "implementation")
+    return f"{shapes} x {names} = {count(plan.count, 'case')}{over}"
+
+
+def label(field: str) -> str:
+    """A field's name as the form writes it."""
+    return {"impl": "implementations"}.get(field, field.replace("_", " "))
+
+
+_SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+
+
+def _value(shape: object, field: str) -> str:
+    """A shape's value as it would be typed."""
+    name = {"seq": "seq_q"}.get(field, field)
+    value = getattr(shape, name)
+    if isinstance(value, bool):
+        return yes_no(value)
+    return "none" if value is None else _SHORT_DTYPES.get(str(value), str(value))
+
+
+def _switches(text: str, name: str) -> tuple[bool, ...]:
+    """A list of yes and no."""
+    parts: Iterable[str] = (part.strip().lower() for part in text.split(",")) if text else ()
+    found: dict[bool, None] = {}
+    for part in parts:
+        if part not in _SWITCHES:
+            raise PlanError(f"{name} takes yes, no or both (no,yes), not '{part}'")
+        found[_SWITCHES[part]] = None
+    return tuple(found)
+
+
+def _as_in_form(message: str) -> str:
+    """A message about options, about the fields of the form instead: "--head-dim" is its "head dim"."""
+    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda match: match[1].replace("-", " "), message)

@@ -1,0 +1,35 @@
+"""What the screens paint: the session so far, and what the engine is at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from profiler.control import Hello
+from profiler.plan import Plan
+from profiler.recording import Recording
+
+Mode = Literal["live", "demo", "recording", "watch"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A moment of the app, handed to a screen's `show`. What it holds is not to be changed by who paints it.
+
+    `running` is the plan being measured, None when the engine rests; `paused` whether it will
+    begin no further shape. `path` is the session file. `now_s` is the session's time, for what has elapsed.
+    """
+
+    mode: Mode = "live"
+    hello: Hello | None = None
+    recording: Recording = field(default_factory=Recording)
+    running: Plan | None = None
+    paused: bool = False
+    path: Path | None = None
+    now_s: float = 0.0
+
+    @property
+    def can_measure(self) -> bool:
+        """Whether there is an engine that does as it is told."""
+        return self.mode in ("live", "demo")

@@ -1,0 +1,56 @@
+"""`attnprof` alone: the app, on this machine's GPU, on another engine, or as a demonstration."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+
+from tui.errors import Refusal
+from tui.launch import ENGINE, check_terminal, child_engine, launch, settings_with
+
+# In an installation it stands in this package (pyproject.toml puts it there), in a checkout among the
+# recorded sessions.
+_INSTALLED = "demonstration.jsonl"
+_RECORDED = "20261122T111000Z-h100-80gb-hbm3-demo.jsonl"
+
+
+def open_app(
+    *,
+    device_name: str,
+    sessions: str | None,
+    engine: str | None,
+    demo: bool,
+    theme: str | None,
+    ascii_only: bool,
+    no_mouse: bool,
+) -> int:
+    """Run the app; its exit status.
+
+    Raises:
+        Refusal: there is no terminal, or something that was asked for cannot be.
+    """
+    check_terminal()
+    settings = settings_with(ascii_only=ascii_only, mouse=not no_mouse, theme=theme, sessions=sessions)
+    if demo:
+        from profiler.clients.demo import DemoEngine
+
+        return launch(DemoEngine(demonstration()), settings, "demo")
+    words = shlex.split(engine) if engine else ENGINE
+    if not words:
+        raise Refusal('--engine is empty: give a command, such as "ssh HOST attnprof engine"')
+    engine_for = partial(child_engine, words, device_name, settings.sessions)
+    return launch(engine_for(), settings, "live", engine_for)
+
+
+def demonstration() -> Path:
+    """The session that --demo plays.
+
+    Raises:
+        Refusal: this installation lacks it.
+    """
+    package = Path(__file__).parents[1]
+    for path in (package / _INSTALLED, package.parent / "sessions" / _RECORDED):
+        if path.is_file():
+            return path
+    raise Refusal("this installation has no demonstration: install attnprof anew")
