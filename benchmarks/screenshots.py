@@ -12,6 +12,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def main() -> int:
 
 
 async def pictures(client: DemoEngine) -> None:
-    app = AttnprofApp(client, DEFAULTS, mode="demo", sessions=ROOT / "sessions")
+    app = AttnprofApp(client, replace(DEFAULTS, sessions=str(ROOT / "sessions")), mode="demo")
     app.animation_level = "none"
     plan = client.recorded_plan
     assert plan is not None  # a session that can be played has one

@@ -32,8 +32,8 @@ def check_terminal() -> None:
     # Textual paints on stderr; a screen is not for a pipe, wherever that is.
     if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise Refusal(
-            "the app needs a terminal on stdin, stdout and stderr: `attnprof run` measures and `attnprof show` "
-            "shows without one (`ssh -t` gives a remote command a terminal)"
+            "the app needs a terminal on stdin, stdout and stderr: without one, `attnprof run` measures and "
+            "`attnprof show` shows (`ssh -t` gives a remote command a terminal)"
         )
 
 
@@ -48,10 +48,13 @@ def settings_with(
     from textual.theme import BUILTIN_THEMES
 
     from profiler.session import FOLDER_VARIABLE
-    from tui.app.actions import actions
 
     try:
-        settings = config.load(actions=actions())
+        settings = config.load()
+        if settings.keys:  # what they may be about is known only once every screen is loaded
+            from tui.app.actions import actions
+
+            settings = config.load(actions=actions())
     except config.ConfigError as error:
         raise Refusal(str(error)) from None
     if theme is not None and theme not in BUILTIN_THEMES:

@@ -53,8 +53,8 @@ def nearest_shape(
 def step_between(before: Attention, after: Attention) -> tuple[Parameter, int] | None:
     """The parameter that was turned from one shape to the other, and which way; None if none was."""
     for parameter, rank in _RANKS.items():
-        if turned := rank(after) - rank(before):
-            return parameter, 1 if turned > 0 else -1
+        if rank(after) != rank(before):
+            return parameter, 1 if rank(after) > rank(before) else -1
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,10 +63,7 @@ class Reporter(Protocol):
 
 
 def warm_up(subject: Subject, least_s: float, most_s: float, clock: Callable[[], float]) -> None:
-    """Visit until the median of a visit's total time settles: for at least `least_s`, at most `most_s`.
-
-    Once if there is no time at all for it.
-    """
+    """Visit until the median of a visit's total time settles: for at least `least_s`, at most `most_s`."""
     began_s = clock()
     totals: list[float] = []
     while True:
@@ -84,7 +81,7 @@ def _has_settled(totals: list[float]) -> bool:
 
 
 def run_rounds(
-    subjects: Sequence[Subject],
+    subjects: Iterable[Subject],
     *,
     warm_up_s: float,
     rest: Callable[[], bool],
@@ -100,19 +97,31 @@ def run_rounds(
     that does not count, for the device has to wake. `rule` is called when the rounds begin, so that
     its budget is theirs alone. A subject that raises is reported and left out from then on; what
     was measured of it stays. Returns each remaining subject's series by case and pass.
+
+    Without any `warm_up_s` somebody is waiting: the first round is what each subject takes when it
+    comes, in their order, and is told at once.
     """
     active: dict[int, Subject] = {}
+    measured: dict[int, dict[Pass, Series]] = {}
+    if warm_up_s:
+        subjects = list(subjects)
+        least_s, most_s = warm_up_s / max(len(subjects), 1), _MOST_WARM_UP * warm_up_s
     for subject in subjects:
         reporter.visiting(subject.case)
+        series: dict[Pass, Series] = {}
         try:
-            warm_up(subject, warm_up_s / len(subjects), _MOST_WARM_UP * warm_up_s, clock)
+            if warm_up_s:
+                warm_up(subject, least_s, most_s, clock)
+            else:
+                _add(series, subject.visit(wall=True))
         except Exception as error:
             reporter.failed(subject.case, error)
         else:
-            active[subject.case] = subject
-    measured: dict[int, dict[Pass, Series]] = {case: {} for case in active}
+            active[subject.case], measured[subject.case] = subject, series
+            _report(subject.case, series, reporter)
+    first = 0 if warm_up_s else 1
     try:
-        _run(active, measured, rest=rest, stopping=rule(), order=order, clock=clock, reporter=reporter)
+        _run(active, measured, first, rest=rest, stopping=rule(), order=order, clock=clock, reporter=reporter)
     except CutShort:
         for case, passes in measured.items():
             _report(case, passes, reporter)
@@ -123,6 +132,7 @@ def run_rounds(
 def _run(
     active: dict[int, Subject],
     measured: dict[int, dict[Pass, Series]],
+    rounds: int,
     *,
     rest: Callable[[], bool],
     stopping: Rule,
@@ -130,7 +140,7 @@ def _run(
     clock: Callable[[], float],
     reporter: Reporter,
 ) -> None:
-    rounds, last_report_s = 0, clock()
+    last_report_s = clock()
     while active:
         rested = rest()
         for case in order.sample(list(active), k=len(active)):
@@ -145,10 +155,7 @@ def _run(
                 _report(case, measured.pop(case), reporter)
                 reporter.failed(case, error)
                 continue
-            for which, timing in timings.items():
-                measured[case].setdefault(which, Series()).add(timing)
-            if not rounds:  # somebody may be waiting for a first number
-                _report(case, measured[case], reporter)
+            _add(measured[case], timings)
         rounds += 1
         finished = stopping.is_finished(
             rounds, (series.device_ms for passes in measured.values() for series in passes.values())
@@ -159,6 +166,11 @@ def _run(
             last_report_s = clock()
         if finished:
             break
+
+
+def _add(series: dict[Pass, Series], timings: dict[Pass, Timing]) -> None:
+    for which, timing in timings.items():
+        series.setdefault(which, Series()).add(timing)
 
 
 def _report(case: int, passes: dict[Pass, Series], reporter: Reporter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from impls.contract import Implementation
@@ -52,8 +52,12 @@ def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send)
 
 def _measure(request: MeasureShape, device: Device, find: Find, send: Send) -> None:
     shared = SharedInputs(request.workload, device, request.seed)
-    subjects = _check_cases(request, device, find, shared, send)
-    measured = _run_rounds(request, subjects, device, send)
+    subjects: list[Subject] = []
+    checked = _check_cases(request, device, find, shared, send)
+    if request.stopping.warm_up_s:
+        checked = iter(list(checked))
+        device.release()
+    measured = _run_rounds(request, _kept(checked, subjects), device, send)
     for subject in subjects:
         for which, series in measured.get(subject.case, {}).items():
             send(_result(subject, which, series, request))
@@ -67,25 +71,34 @@ def _measure(request: MeasureShape, device: Device, find: Find, send: Send) -> N
                 raise
 
 
+def _kept(subjects: Iterable[Subject], kept: list[Subject]) -> Iterator[Subject]:
+    """Pass the subjects on as they come, and keep them."""
+    for subject in subjects:
+        kept.append(subject)
+        yield subject
+
+
 def _check_cases(
     request: MeasureShape, device: Device, find: Find, shared: SharedInputs, send: Send
-) -> list[Subject]:
-    """Every case's first calls; those that can be measured."""
+) -> Iterator[Subject]:
+    """Every case's first calls; those that can be measured, each as soon as it has been checked.
+
+    What a case was visited for in between is let go of before the next is checked, which is to
+    find the device empty.
+    """
     reference = _reference(request, device, send) if request.takes.accuracy else None
-    subjects = []
     for case in request.cases:
         implementation = find(case.implementation)
         checked = _check_case(case, implementation, request, device, reference, send)
         if checked is not None:
             wanted = tuple(which for which in request.passes if which not in checked.lost)
-            subjects.append(Subject(case, implementation, checked, wanted, shared, device))
-    return subjects
+            yield Subject(case, implementation, checked, wanted, shared, device)
+            shared.let_go()
 
 
 def _run_rounds(
-    request: MeasureShape, subjects: list[Subject], device: Device, send: Send
+    request: MeasureShape, subjects: Iterable[Subject], device: Device, send: Send
 ) -> dict[int, dict[Pass, Series]]:
-    device.release()
     asked = request.stopping
     rested_s = 0.0
 
@@ -105,7 +118,7 @@ def _run_rounds(
             rule=lambda: stopping.rule(asked, lambda: time.monotonic() - rested_s),
             order=random.Random(request.seed),
             clock=time.monotonic,
-            reporter=_Reporter(subjects, device, send),
+            reporter=_Reporter(request.cases, device, send),
         )
     finally:
         gc.enable()
@@ -231,8 +244,8 @@ def _clocks(sm_mhz: list[float | None]) -> list[float | None]:
 class _Reporter:
     """Sends what happens in rounds as events."""
 
-    def __init__(self, subjects: Iterable[Subject], device: Device, send: Send) -> None:
-        self._cases = {subject.case: subject.described for subject in subjects}
+    def __init__(self, cases: Iterable[Case], device: Device, send: Send) -> None:
+        self._cases = {case.number: case for case in cases}
         self._device = device
         self._send = send
 

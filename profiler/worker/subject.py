@@ -35,6 +35,12 @@ class SharedInputs:
         """New ones, shared with nobody."""
         return make_inputs(self.workload, layout, self.device.name, self.seed)
 
+    def let_go(self) -> None:
+        """Let go of all inputs and calls; who needs them makes them again."""
+        self.by_layout = {}
+        for subject in self.subjects:
+            subject.let_go()
+
     def make_room_for(self, subject: Subject) -> None:
         """Let go of all that others hold between their visits; they make it again."""
         layout = subject.implementation.layout

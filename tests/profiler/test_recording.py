@@ -5,8 +5,24 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from profiler.events import CaseChecked, Energy, Event, Kernels, Planned, Replayed, Samples
+from profiler.events import (
+    LEAST_SAMPLES,
+    CaseChecked,
+    Ceilings,
+    Energy,
+    Event,
+    Finished,
+    Kernels,
+    MatmulRate,
+    PlanEnded,
+    Planned,
+    Replayed,
+    Samples,
+)
+from profiler.plan import Plan
 from profiler.recording import Recording
+from profiler.rows import rows
+from profiler.workload import PASSES
 from tests.examples import (
     CEILINGS,
     attention,
@@ -62,9 +78,84 @@ def test_what_is_taken_after_the_rounds_stands_with_its_pass() -> None:
     assert len(replayed.replay_ms) == 7
 
 
-def test_the_last_ceilings_count() -> None:
-    newer = msgspec.structs.replace(CEILINGS, copy=None)
-    assert Recording.of([CEILINGS, newer]).ceilings is newer
+def test_ceilings_of_another_dtype_are_added_and_newer_ones_count() -> None:
+    matmul = {"float32": MatmulRate(tflops=51.0, size=8192), "bfloat16": MatmulRate(tflops=700.0, size=8192)}
+    newer = Ceilings(matmul=matmul)
+    both = Recording.of([CEILINGS, newer]).ceilings
+    assert both is not None
+    assert both.matmul == matmul
+    assert both.copy == CEILINGS.copy
+
+
+def again(of: Plan, first_case: int) -> Plan:
+    return msgspec.structs.replace(of, first_case=first_case)
+
+
+def whole_measurement(of: Plan, speed: float = 1.0) -> list[Event]:
+    events: list[Event] = [Planned(plan=of)]
+    for case in cases(of):
+        events += [*checked(case), *measured(case, speed=speed)]
+    return [*events, PlanEnded(ending="completed")]
+
+
+def numbers(recording: Recording) -> list[int]:
+    return sorted(recording.latest().cases)
+
+
+def test_a_shape_measured_twice_stands_as_it_was_last() -> None:
+    recording = Recording.of([*whole_measurement(WHOLE), *whole_measurement(again(WHOLE, 2), speed=2.0)])
+    assert sorted(recording.cases) == [0, 1, 2, 3]
+    assert numbers(recording) == [2, 3]
+    assert {row.case for row in rows(recording)} == {2, 3}
+
+
+def test_a_shape_measured_anew_stands_as_before_until_all_its_cases_have_enough() -> None:
+    events: list[Event] = [*whole_measurement(WHOLE), Planned(plan=again(WHOLE, 2))]
+    third, fourth = cases(again(WHOLE, 2))
+    assert numbers(Recording.of(events)) == [0, 1]
+    for case, expected in ((third, [0, 1]), (fourth, [2, 3])):
+        events += [*checked(case), *(samples(case, which, count=LEAST_SAMPLES) for which in PASSES)]
+        assert numbers(Recording.of(events)) == expected
+
+
+def test_a_measurement_cut_short_does_not_take_the_place_of_a_whole_one() -> None:
+    events = [*whole_measurement(WHOLE), Planned(plan=again(WHOLE, 2)), *checked(cases(again(WHOLE, 2))[0])]
+    recording = Recording.of([*events, PlanEnded(ending="interrupted")])
+    assert numbers(recording) == [0, 1]
+
+
+def test_what_a_cut_plan_leaves_is_partial_and_no_longer_running() -> None:
+    events = [Planned(plan=WHOLE), *checked(FIRST), samples(FIRST, "fwd", count=3)]
+    assert {row.status for row in rows(Recording.of(events))} == {"running"}
+    assert {row.status for row in rows(Recording.of([*events, PlanEnded(ending="interrupted")]))} == {
+        "partial"
+    }
+    following = again(plan([attention(seq=64)]), 2)
+    assert rows(Recording.of([*events, Planned(plan=following)]))[0].status == "partial"
+
+
+def test_speedups_never_mix_measurements() -> None:
+    one = msgspec.structs.replace(again(WHOLE, 2), implementations=("flash2",), baseline="flash2")
+    recording = Recording.of([*whole_measurement(WHOLE), *whole_measurement(one, speed=4.0)])
+    (row, *_) = rows(recording, baseline="pytorch")
+    assert (row.case, row.speedup) == (2, None)
+
+
+def test_several_plans_are_one_for_a_report() -> None:
+    other = msgspec.structs.replace(
+        again(plan([attention(seq=64)], ["flash2", "sdpa"], ["fwd"]), 2), baseline="sdpa"
+    )
+    together = Recording.of([Planned(plan=WHOLE), Planned(plan=other)]).plan
+    assert together is not None
+    assert together.workloads == (*WHOLE.workloads, *other.workloads)
+    assert together.implementations == ("pytorch", "flash2", "sdpa")
+    assert (together.passes, together.baseline, together.first_case) == (PASSES, "sdpa", 0)
+
+
+def test_a_session_that_is_gone_on_with_has_not_ended() -> None:
+    events = [*whole_measurement(WHOLE), Finished(ending="interrupted")]
+    assert Recording.of(events).finished is not None
+    assert Recording.of([*events, *whole_measurement(again(WHOLE, 2))]).finished is None
 
 
 def clocked(first_round: int, device_ms: list[float], sm_mhz: list[float | None]) -> Samples:

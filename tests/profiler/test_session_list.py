@@ -13,7 +13,7 @@ import pytest
 from profiler.events import Event, Finished, Log, Note
 from profiler.session import SessionError, SessionWriter
 from profiler.session_edit import add_note, relabel
-from profiler.session_list import session_files, summaries, summary
+from profiler.session_list import summaries, summary
 from tests.examples import attention, cases, header, lab6_events, measured, plan, single_events, telemetry
 
 STARTED = datetime(2026, 11, 22, 4, 32, 6, tzinfo=UTC)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import msgspec
 from textual.app import App, SystemCommand
@@ -16,25 +16,25 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from profiler.client import EngineClient, EngineError
-from profiler.clients.following import Following
 from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
 from profiler.events import PlanEnded, Planned
 from profiler.plan import Plan, PlanError
-from profiler.session_run import missing
 from tui import remembered
-from tui.app import exporting
 from tui.app.bench_driver import BenchDriver, Stage
 from tui.app.choice import Choice, choice_of, default_choice, fitting, full_plan, quick_plan
 from tui.app.desk import Desk
 from tui.app.glyphs import ASCII, UNICODE
 from tui.app.screens.bench import BenchScreen
-from tui.app.screens.details import DetailsScreen
-from tui.app.screens.help import HelpScreen
-from tui.app.screens.sessions import SessionsScreen
-from tui.app.screens.sweep import SweepScreen
 from tui.app.view import Mode, View
 from tui.app.widgets.results import ResultsTable
 from tui.config import Settings
+
+# The other screens, and what only they need, are loaded when they are first asked for: the Bench is to
+# stand within a second of the command.
+if TYPE_CHECKING:
+    from tui.app.screens.details import DetailsScreen
+    from tui.app.screens.sessions import SessionsScreen
+    from tui.app.screens.sweep import SweepScreen
 
 EngineFor = Callable[[Path], EngineClient]
 """An engine that goes on with a session."""
@@ -63,8 +63,8 @@ class AttnprofApp(App[int]):
     AUTO_FOCUS = None
     DEFAULT_MODE = "bench"
     CSS_PATH: ClassVar[list[str | PurePath]] = sorted(Path(__file__).with_name("styles").glob("*.tcss"))
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (140, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as Textual declares them
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "go('bench')", "Bench", id="app.bench", tooltip="One shape to turn"),
@@ -98,10 +98,22 @@ class AttnprofApp(App[int]):
         self._resume = resume
         self._painted_s = 0.0
         self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
-        self._sweep = SweepScreen()
+        self._sweep: SweepScreen | None = None
         self.add_mode("bench", lambda: self._bench)
-        self.add_mode("sweep", lambda: self._sweep)
-        self.add_mode("sessions", lambda: SessionsScreen(Path(settings.sessions)))
+        self.add_mode("sweep", self._make_sweep)
+        self.add_mode("sessions", self._make_sessions)
+
+    def _make_sweep(self) -> SweepScreen:
+        from tui.app.screens.sweep import SweepScreen
+
+        self._sweep = SweepScreen()
+        self._sweep.propose(self._bench.choice)
+        return self._sweep
+
+    def _make_sessions(self) -> SessionsScreen:
+        from tui.app.screens.sessions import SessionsScreen
+
+        return SessionsScreen(Path(self.settings.sessions))
 
     def on_mount(self) -> None:
         """Begin to listen, and to look what is due."""
@@ -131,6 +143,8 @@ class AttnprofApp(App[int]):
 
     def _hear(self, desk: Desk, message: EngineMessage) -> None:
         desk.hear(message)
+        if desk.urgent and desk is self.desk:
+            self.call_later(self._tick)  # who waits for it need not wait for the clock
         match message:
             case Hello() if desk.client.takes_commands:
                 self._begin(message)
@@ -150,8 +164,12 @@ class AttnprofApp(App[int]):
             choice = fitting(last, hello)
         choice = choice or default_choice(hello, self.settings.baseline)
         self._bench.choose(choice)
-        self._sweep.propose(choice)
+        self._propose(choice)
         self.driver.want(choice, time.monotonic())
+
+    def _propose(self, choice: Choice) -> None:
+        if self._sweep is not None:
+            self._sweep.propose(choice)
 
     def _look_at_recording(self) -> None:
         plans = self.desk.recording.plans
@@ -201,7 +219,7 @@ class AttnprofApp(App[int]):
         self.desk.changed = True
         if self.desk is not self.live or not self.live.client.takes_commands:
             return
-        self._sweep.propose(message.choice)
+        self._propose(message.choice)
         if message.anew and self._is_sweeping:
             self.notify("a sweep is running: stop it first (2, then S)", severity="warning")
             return
@@ -227,6 +245,8 @@ class AttnprofApp(App[int]):
 
     def on_sweep_screen_resume_asked(self) -> None:
         """Measure what the sweep that is looked at lacks."""
+        from profiler.session_run import missing
+
         if self.desk is not self.live or not self.live.client.takes_commands:
             if path := self.desk.view().path:
                 self._go_on_with(path)
@@ -245,6 +265,8 @@ class AttnprofApp(App[int]):
         self._open_details(message.case, None)
 
     def _open_details(self, case: int, baseline: str | None) -> None:
+        from tui.app.screens.details import DetailsScreen
+
         self.push_screen(DetailsScreen(case, baseline=baseline))
         self.call_after_refresh(self.paint)
 
@@ -262,6 +284,8 @@ class AttnprofApp(App[int]):
 
     def on_sessions_screen_open(self, message: SessionsScreen.Open) -> None:
         """Show a recorded session in place of the live one, which goes on."""
+        from profiler.clients.following import Following
+
         if (here := self.live.view().path) and here.exists() and here.samefile(message.path):
             self.run_worker(self._look_at(self.live))
         else:
@@ -325,24 +349,27 @@ class AttnprofApp(App[int]):
 
     def action_export(self) -> None:
         """Write the session's report, and send it to the clipboard."""
-        if not self.desk.recording.cases:
+        from tui.app import exporting
+
+        if self.desk.recording.cases:
+            exporting.export_and_say(self, self.desk.recording, self.desk.view().path)
+        else:
             self.notify("nothing has been measured yet", severity="warning")
-            return
-        try:
-            exported = exporting.export_report(self.desk.recording, self.desk.view().path)
-        except exporting.ExportError as error:
-            self.notify(str(error), severity="error", markup=False)
-            return
-        self.copy_to_clipboard(exported.clipboard)
-        self.notify(exported.said, markup=False, timeout=10)
 
     def action_help(self) -> None:
         """Keys and words."""
+        from tui.app.screens.help import HelpScreen
+
         self.push_screen(HelpScreen())
 
     async def action_quit(self) -> None:
         """End; who runs the app closes the engine."""
         self.exit(0)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key's name; where only ASCII can be drawn, without arrows."""
+        shown = super().get_key_display(binding)
+        return shown if not self.settings.ascii or shown.isascii() else binding.key.replace("_", " ")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action that a key is bound to here, for the palette."""

@@ -6,6 +6,7 @@ import shlex
 from functools import partial
 from pathlib import Path
 
+from profiler.session import SessionError
 from tui.errors import Refusal
 from tui.launch import ENGINE, check_terminal, child_engine, launch, settings_with
 
@@ -35,7 +36,11 @@ def open_app(
     if demo:
         from profiler.clients.demo import DemoEngine
 
-        return launch(DemoEngine(demonstration()), settings, "demo")
+        try:
+            player = DemoEngine(demonstration())
+        except SessionError as error:
+            raise Refusal(str(error)) from None
+        return launch(player, settings, "demo")
     words = shlex.split(engine) if engine else ENGINE
     if not words:
         raise Refusal('--engine is empty: give a command, such as "ssh HOST attnprof engine"')

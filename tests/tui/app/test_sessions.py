@@ -247,6 +247,24 @@ def test_the_filter_narrows_as_it_is_typed_and_escape_ends_it(folder: Path) -> N
     listed(folder, scenario)
 
 
+def test_as_a_main_screen_there_is_nowhere_to_go_back_to(folder: Path) -> None:
+    class Main(Host):
+        def get_default_screen(self) -> SessionsScreen:
+            return SessionsScreen(folder)
+
+    async def run() -> None:
+        app = Main(UNICODE)
+        async with app.run_test() as pilot:
+            await settled(pilot)
+            assert "escape" not in app.screen.active_bindings
+            await pilot.press("escape", "slash", "a")
+            assert "escape" in app.screen.active_bindings
+            await pilot.press("escape", "escape")
+            assert isinstance(app.screen, SessionsScreen) and app.is_running
+
+    asyncio.run(run())
+
+
 def test_what_changes_in_the_folder_is_seen_and_the_cursor_stays(folder: Path) -> None:
     async def scenario(pilot: Pilot[None], screen: SessionsScreen, table: SessionTable) -> None:
         await pilot.press("down")

@@ -12,7 +12,7 @@ from rich.text import Text
 from profiler.session_list import SessionSummary
 from profiler.units import byte_count, count, plain_text
 from tui.app.glyphs import Glyphs
-from tui.app.pictures.case import wrapped
+from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
 from tui.columns import BAD, FASTEST, MUTED, WARNING, Column, fit
 

@@ -18,7 +18,8 @@ from profiler.recording import CaseRecord, Recording
 from profiler.rows import Row, rows
 from profiler.units import describe_shape
 from profiler.workload import Pass
-from tui.app.pictures.case import CaseFacts, passes_side_by_side, sheet, wrapped
+from tui.app.pictures.case import passes_side_by_side, sheet
+from tui.app.pictures.case_facts import CaseFacts, wrapped
 from tui.app.pictures.look import Look
 from tui.app.reproduce import NotReproducible, command_for
 from tui.app.view import View

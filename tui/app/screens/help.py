@@ -15,7 +15,7 @@ from textual.widgets import Footer
 
 from profiler import wording
 from profiler.column_meanings import COLUMN_MEANINGS
-from tui.app.pictures.case import wrapped
+from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
 from tui.app.widgets.pager import Pager
 

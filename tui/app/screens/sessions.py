@@ -163,7 +163,11 @@ class SessionsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key for what the session under the cursor does not allow."""
-        if action not in ("label", "note", "export", "resume") or not self.is_mounted:
+        if not self.is_mounted:
+            return True
+        if action == "leave":
+            return self._is_filtering or self._lies_on_another
+        if action not in ("label", "note", "export", "resume"):
             return True
         session = self._table.session
         if session is None or session.problem:
@@ -227,6 +231,7 @@ class SessionsScreen(Screen[None]):
         box = self.query_one("#sessions-filter", Input)
         box.add_class("open")
         box.focus()
+        self.refresh_bindings()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
@@ -240,13 +245,23 @@ class SessionsScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """End the filter if there is one, else go back."""
-        box = self.query_one("#sessions-filter", Input)
-        if box.has_class("open") or self._filter:
+        if self._is_filtering:
+            box = self.query_one("#sessions-filter", Input)
             box.value = ""
             box.remove_class("open")
             self._table.focus()
-        else:
+            self.refresh_bindings()
+        elif self._lies_on_another:
             self.app.pop_screen()
+
+    @property
+    def _is_filtering(self) -> bool:
+        return bool(self._filter) or self.query_one("#sessions-filter", Input).has_class("open")
+
+    @property
+    def _lies_on_another(self) -> bool:
+        """Whether there is a screen to go back to; as one of the app's main screens it lies on none."""
+        return len(self.app.screen_stack) > 1
 
 
 def _has(session: SessionSummary, text: str) -> bool:

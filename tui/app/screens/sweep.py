@@ -106,6 +106,7 @@ class SweepScreen(Screen[None]):
     def on_mount(self) -> None:
         """The first chart is not to wait for plotext, nor the keys for its import."""
         self.run_worker(asyncio.to_thread(lines.load), name="plotext", exit_on_error=False)
+        self._fill()
         self._paint(anew=True)
 
     def propose(self, choice: Choice) -> None:

@@ -73,7 +73,9 @@ class Picker(Painted, can_focus=True):
             show=False,
             id="picker.little_more",
         ),
-        Binding("enter", "pick", "Check/type", id="picker.pick", tooltip="Check it, or type its value"),
+        Binding(
+            "enter", "pick", "Check/type", show=False, id="picker.pick", tooltip="Check it, or type its value"
+        ),
     ]
 
     def __init__(

@@ -83,7 +83,12 @@ class ResultsTable(Painted, can_focus=True):
             tooltip="The worst first, or the best",
         ),
         Binding(
-            "enter", "open", "Details", id="results.open", tooltip="The details of the row under the cursor"
+            "enter",
+            "open",
+            "Details",
+            show=False,
+            id="results.open",
+            tooltip="The details of the row under the cursor",
         ),
     ]
 
