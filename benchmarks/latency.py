@@ -2,11 +2,12 @@
 
     python benchmarks/latency.py             # on the device that attnprof would choose; prints Markdown
 
-The app runs as it is but without a terminal (Textual's own pilot presses the keys), its engine in a
-process of its own with a worker that has torch loaded. A turn is measured from the key press until
-the results table has been handed a time of the new shape. "new": a shape that this worker has not
-seen; "again": `r` on one that it has measured before. Between turns one rests until the quick
-measurement is over. The target is a median under 300 ms for shapes of about a millisecond.
+The app runs as it is but without a terminal (in Textual's test driver), its engine in a
+process of its own with a worker that has torch loaded. "new" is a shape that this worker has not
+seen, measured from the wish until the results table has a time of it. "again" is `r` on one that it
+has measured before, until the first new sample is here (the table goes on showing the earlier ones
+until there are enough). Between turns one rests until the quick measurement is over. The target is a
+median under 300 ms for shapes of about a millisecond.
 """
 
 from __future__ import annotations

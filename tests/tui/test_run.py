@@ -232,6 +232,35 @@ def test_json_of_several_configurations_is_a_list_with_their_parameters(sweep: D
         assert entry["forward_backward"] == {"time(s)": None, "FLOPS(TFLOPs/s)": None}  # not asked for
 
 
+def test_an_interrupted_sweep_is_gone_on_with_from_the_shape_that_was_lost(tmp_path: Path) -> None:
+    options = ("--impl", "pytorch", "--seq", "16,32", "--repeats", "3", "--pass", "fwd")
+    whole = attnprof(tmp_path, "run", *TINY, *options)
+    assert whole.code == 0
+    path = session_of(tmp_path)
+    lines = path.read_text().splitlines(keepends=True)
+    second = next(n for n, line in enumerate(lines) if '"type":"case"' in line and '"seq_q":32' in line)
+    path.write_text("".join(lines[: second + 1]) + lines[second + 1][:20])  # killed in the middle of a line
+
+    done = attnprof(tmp_path, "run", "--resume", "last")
+    assert done.code == 0, done.stderr
+    assert session_of(tmp_path) == path
+    assert "seq 32" in done.stdout.splitlines()[0]
+    assert [line.split()[:2] for line in done.stdout.splitlines()[1:] if "ms" in line] == [
+        ["pytorch", "forward"]
+    ]
+    session = read_session(path)
+    assert len(session.problems) == 1  # the torn line
+    results = [event for event in session.events if isinstance(event, Result)]
+    assert [result.workload.seq_q for result in results] == [16, 32]
+
+    again = attnprof(tmp_path, "run", "--resume", "last")
+    assert again.code == 2
+    assert "complete" in again.stderr
+    refused = attnprof(tmp_path, "run", "--resume", "last", "--seq", "64")
+    assert refused.code == 2
+    assert "drop --seq" in refused.stderr
+
+
 def test_out_of_memory_is_a_result_and_the_sweep_goes_on(tmp_path: Path) -> None:
     done = attnprof(
         tmp_path,

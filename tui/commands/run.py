@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from profiler.presets import PRESETS
@@ -16,8 +17,10 @@ from tui.option_groups import SectionedCommand, section
 from tui.output import complain, put
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from profiler.environment import Device
-    from profiler.events import Finished
+    from profiler.events import Event, Finished
     from profiler.recording import Recording
     from tui.progress import Progress
 
@@ -137,18 +140,27 @@ _output = section("Output")
     is_flag=True,
     help="Measure nothing: print how an administrator locks the GPU's clocks.",
 )
+@_output(
+    "--resume",
+    metavar="SESSION",
+    help="Go on with an interrupted session: what it lacks, as it was asked for then.",
+)
 @_output("--label", metavar="TEXT", help="Becomes part of the session's name.")
 @_output("--sessions", metavar="DIR", help="Where to save sessions. Default: ./sessions.")
 @_output("--output", "-o", metavar="FILE", help="Also export there when done; - is stdout.")
 @_output("--format", "format_name", metavar="FORMAT", help="md, csv or json. Default: by FILE's suffix.")
 @_output("--quiet", "-q", is_flag=True, help="Print nothing but the session's path.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     device_name: str,
     lock_clocks: bool,
     output: str | None,
     format_name: str | None,
     sessions: str | None,
     quiet: bool,
+    resume: str | None,
     **asked: Any,
 ) -> None:
     """Measure implementations over one shape or a sweep, and save the session."""
@@ -158,7 +170,7 @@ def command(
     from profiler.environment import DeviceError, resolve_device
     from profiler.events import Finished
     from profiler.plan import PlanError
-    from profiler.session_run import Session
+    from profiler.session_run import Session, read_for_resuming
     from tui import running
     from tui.planning import Asked, make_plan
     from tui.progress import progress_for
@@ -168,18 +180,28 @@ def command(
         if lock_clocks:
             put(_lock_clocks(device))
             return
-        plan = make_plan(Asked(**asked), device)
         _check_output(output, format_name)
         format_ = export.format_of(output, format_name) if output else None
         folder = session.sessions_folder(sessions)
         session.check_writable(folder)
+        before: list[Event] = []
+        if resume is None:
+            plan = make_plan(Asked(**asked), device)
+            writing = Session.create(folder, device, plan.label)
+        else:
+            _check_alone(ctx, asked)
+            path = session.find_session(resume, folder)
+            before, recording, plan = read_for_resuming(path)
+            writing = Session.reopen(path, recording, device)
     except (PlanError, UnknownImplementation, DeviceError, session.SessionError, ValueError) as error:
         raise Refusal(str(error)) from None
 
     progress = progress_for(plan, device, quiet=quiet or output == "-")
+    for event in before:
+        progress.recording.add(event)
     engine = Engine(
         device,
-        Session.create(folder, device, plan.label),
+        writing,
         command=_typed(),
         listen=progress.hear,
         memory_limit_bytes=plan.memory_limit_bytes,
@@ -195,6 +217,16 @@ def command(
     _report(finished, engine.path, output, progress, quiet=quiet)
     progress.leave(patient=status < _SIGNALLED)
     sys.exit(status or _verdict(progress.recording))
+
+
+def _check_alone(ctx: click.Context, asked: Iterable[str]) -> None:
+    """Refuse options that would change what the session was asked for."""
+    typed = [name for name in asked if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if typed:
+        option = "pass" if typed[0] == "passes" else typed[0].removesuffix("_s").replace("_", "-")
+        raise ValueError(
+            f"--resume goes on as the session was asked for: drop --{option}, or start a run of its own"
+        )
 
 
 def _lock_clocks(device: Device) -> str:

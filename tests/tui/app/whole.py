@@ -41,7 +41,7 @@ async def running(
     """The app once it has heard from its engine and painted that."""
     app = AttnprofApp(client, settings, mode=mode, resume=resume)
     try:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             still(app)
             await until(pilot, lambda: app.desk.hello is not None)
             await settle(app, pilot)

@@ -240,10 +240,12 @@ class SweepScreen(Screen[None]):
         return [metric for metric in measured(filter(None, found)) if metric.which is None]
 
     def _fill(self) -> None:
-        if self._view.hello is not None and self._proposed is not None and self.is_mounted:
-            hello = self._view.hello
+        """Hand the form what was proposed; before there is a form, on_mount will."""
+        hello = self._view.hello
+        if hello is not None and self._proposed is not None:
             device = Device(hello.name, device_info(hello), hello.gpu)
-            self.query_one(AxesForm).update(sweep_of(self._proposed, hello.kind), device)
+            for form in self.query(AxesForm):
+                form.update(sweep_of(self._proposed, hello.kind), device)
 
     def _paint(self, *, anew: bool) -> None:
         """Hand every part what it shows; the grid and the chart only where the sweep is another."""
