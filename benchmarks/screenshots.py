@@ -2,20 +2,21 @@
 
     python benchmarks/screenshots.py [SESSION]      # by default the session that `attnprof --demo` plays
 
-The demonstration runs without a terminal; each picture is what a terminal of 120 columns and 36 lines
-would show.
+The demonstration runs without a terminal; each picture is what a terminal of 124 columns and 34 lines
+would show, that of the sweep one of 160 columns.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from textual.pilot import Pilot
 
 from profiler.clients.demo import DemoEngine
@@ -27,7 +28,8 @@ from tui.app.screens.bench import BenchScreen
 from tui.commands.app import demonstration
 from tui.config import DEFAULTS
 
-SIZE = (120, 36)
+SIZE = (124, 34)
+WIDE = (160, 34)
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 PATIENCE_S = 60.0
@@ -36,23 +38,27 @@ PATIENCE_S = 60.0
 def main() -> int:
     session = Path(sys.argv[1]) if sys.argv[1:] else demonstration()
     IMAGES.mkdir(parents=True, exist_ok=True)
+    os.chdir(ROOT)  # the pictures show the folder of the sessions, and no machine's path
     asyncio.run(pictures(DemoEngine(session)))
     return 0
 
 
 async def pictures(client: DemoEngine) -> None:
-    app = AttnprofApp(client, replace(DEFAULTS, sessions=str(ROOT / "sessions")), mode="demo")
+    app = AttnprofApp(client, DEFAULTS, mode="demo")
     app.animation_level = "none"
     plan = client.recorded_plan
     assert plan is not None  # a session that can be played has one
-    choice = choice_of(plan, client.recorded_workloads[len(client.recorded_workloads) // 2])
+    row = tuple(shape for shape in client.recorded_workloads if shape.causal and shape.heads == 16)
+    choice = choice_of(plan, row[len(row) // 2])
     async with app.run_test(size=SIZE) as pilot:
         await look_at(app, choice)
-        await sweep(app, plan)
+        await picture(pilot, "bench")
+        await pilot.resize_terminal(*WIDE)
+        await sweep(app, msgspec.structs.replace(plan, workloads=row))
         await press(pilot, "2")
         await picture(pilot, "sweep")
         await press(pilot, "1")
-        await picture(pilot, "bench")
+        await pilot.resize_terminal(*SIZE)
         await press(pilot, "tab", *["down"] * (len(choice.implementations) - 1), "d")
         await picture(pilot, "details")
         await press(pilot, "escape", "3")

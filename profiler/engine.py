@@ -98,6 +98,7 @@ class Engine:
         self._counts = {Result: 0, Failure: 0}
         self._cut: Cut | None = None
         self._paused = False
+        self._is_gone = False
         self._told = asyncio.Event()
         self._given_up: WorkerProcess | None = None
         self._task: asyncio.Task[object] | None = None
@@ -202,6 +203,7 @@ class Engine:
         self._next_case += plan.count
         self._plan, self._cut = plan, None
         self._emit(Planned(plan=plan))
+        self._warn_if_gone()
         if plan.memory_limit_bytes != self._limit_bytes:
             await self._end_worker()
             self._limit_bytes = plan.memory_limit_bytes
@@ -217,6 +219,13 @@ class Engine:
         ending: Ending = "interrupted" if self._is_cut("plan") else "completed"
         self._plan, self._cut = None, None
         self._emit(PlanEnded(ending=ending))
+
+    def _warn_if_gone(self) -> None:
+        """Say, once, that the file is written without a name: somebody removed it, or its folder."""
+        if not self._is_gone and not self.path.exists():
+            self._is_gone = True
+            message = f"the session file {self.path} has been removed: what is measured is not saved"
+            self._emit(Log(level="error", message=message))
 
     def _is_cut(self, what: Cut) -> bool:
         return self._cut == what

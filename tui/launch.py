@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from profiler.client import EngineClient
 from tui import config
 from tui.errors import Refusal
+from tui.output import complain, put
 
 if TYPE_CHECKING:
     from tui.app.app import EngineFor
@@ -91,10 +92,20 @@ def launch(
 
 async def _run(client: EngineClient, settings: config.Settings, mode: Mode, resume: EngineFor | None) -> int:
     from tui.app.app import AttnprofApp
+    from tui.leaving import leaving_on_signals
 
     app = AttnprofApp(client, settings, mode=mode, resume=resume)
     try:
-        status = await app.run_async(mouse=settings.mouse)
+        with leaving_on_signals(lambda status: app.exit(status, return_code=status)):
+            status = await app.run_async(mouse=settings.mouse)
     finally:
         await app.close_engines()
-    return app.return_code or status or 0
+    status = app.return_code or status or 0
+    if status:  # by a signal or a fault: the terminal may be gone, or nobody reads it
+        return status
+    if app.engine_error:  # it was said on a screen that has gone
+        complain(f"Error: {app.engine_error}")
+        return 1
+    if mode == "live" and (path := app.live.view().path) and path.exists():
+        put(f"saved {path}\n")
+    return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,8 +15,9 @@ from textual.screen import Screen
 
 from profiler.client import EngineClient, EngineError
 from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
-from profiler.events import PlanEnded, Planned
+from profiler.events import Log, PlanEnded, Planned
 from profiler.plan import Plan, PlanError
+from profiler.units import plain_text
 from tui import remembered
 from tui.app.bench_driver import BenchDriver, Stage
 from tui.app.choice import Choice, choice_of, default_choice, fitting, full_plan, quick_plan
@@ -64,7 +63,7 @@ class AttnprofApp(App[int]):
     DEFAULT_MODE = "bench"
     CSS_PATH: ClassVar[list[str | PurePath]] = sorted(Path(__file__).with_name("styles").glob("*.tcss"))
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - as Textual declares them
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "go('bench')", "Bench", id="app.bench", tooltip="One shape to turn"),
@@ -95,6 +94,8 @@ class AttnprofApp(App[int]):
         self.live = self.desk = Desk(client, mode)
         self.driver = BenchDriver(self._measure, settings.refine_after_s if settings.refine else None)
         self.frozen = False
+        self.engine_error = ""
+        """Why the engine could not be started, or how it died."""
         self._resume = resume
         self._painted_s = 0.0
         self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
@@ -119,8 +120,6 @@ class AttnprofApp(App[int]):
         """Begin to listen, and to look what is due."""
         self.theme = self.settings.theme
         self.set_keymap(dict(self.settings.keys))
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
         self._listen_to(self.live)
         self.set_interval(_TICK_S, self._tick)
 
@@ -139,6 +138,7 @@ class AttnprofApp(App[int]):
         try:
             await desk.client.run(partial(self._hear, desk))
         except EngineError as error:
+            self.engine_error = str(error)
             self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
 
     def _hear(self, desk: Desk, message: EngineMessage) -> None:
@@ -150,10 +150,11 @@ class AttnprofApp(App[int]):
                 self._begin(message)
             case Planned() if not desk.client.takes_commands and desk is self.desk:
                 self._look_at_recording()
+            case Log(level="warning" | "error" as severity, message=text) if desk is self.live:
+                self.notify(plain_text(text), severity=severity, markup=False, timeout=12)
             case PlanEnded(ending=ending) if desk is self.live and desk.recording.plans:
                 self.driver.ended(desk.recording.plans[-1], ending, time.monotonic())
-                if desk.mode == "live" and desk.hello:
-                    remembered.remember(desk.hello.kind, self._bench.choice)
+                self._remember()
 
     def _begin(self, hello: Hello) -> None:
         """The device is known: look at what was looked at last there, and measure it."""
@@ -170,6 +171,11 @@ class AttnprofApp(App[int]):
     def _propose(self, choice: Choice) -> None:
         if self._sweep is not None:
             self._sweep.propose(choice)
+
+    def _remember(self) -> None:
+        """The next start looks at what was looked at last."""
+        if self.live.mode == "live" and self.live.hello is not None and self.driver.choice is not None:
+            remembered.remember(self.live.hello.kind, self.driver.choice)
 
     def _look_at_recording(self) -> None:
         plans = self.desk.recording.plans
@@ -323,10 +329,13 @@ class AttnprofApp(App[int]):
     def action_go(self, name: str) -> None:
         """Put a screen in front."""
         self.switch_mode(name)
+        self.refresh_bindings()
         self.call_after_refresh(self.paint)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is a way back to the live session only from another."""
+        """There is a way only to where one is not."""
+        if action == "go":
+            return parameters != (self.current_mode,)
         return action != "live" or self.desk is not self.live
 
     async def action_live(self) -> None:
@@ -364,7 +373,12 @@ class AttnprofApp(App[int]):
 
     async def action_quit(self) -> None:
         """End; who runs the app closes the engine."""
+        self._remember()
         self.exit(0)
+
+    def action_help_quit(self) -> None:
+        """What Ctrl+C says: it may have been meant for another program."""
+        self.notify("q ends attnprof; what was measured is saved")
 
     def get_key_display(self, binding: Binding) -> str:
         """A key's name; where only ASCII can be drawn, without arrows."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from profiler.session import SessionError, find_session
 from tui.errors import Refusal
+
+if TYPE_CHECKING:
+    from profiler.client import EngineClient
+    from tui.app.view import Mode
 
 
 @click.command("open")
@@ -21,13 +27,24 @@ def command(session: str, sessions: str | None) -> None:
     SESSION is a path, a unique part of a name in the sessions folder, or "last".
     """
     from profiler.clients.recorded import RecordedSession
+
+    sys.exit(show_in_app(session, sessions, RecordedSession, "recording"))
+
+
+def show_in_app(
+    session: str, sessions: str | None, client: Callable[[Path], EngineClient], mode: Mode
+) -> int:
+    """Run the app on a session file, read by `client`; its exit status.
+
+    Raises:
+        Refusal: there is no terminal, or no such session.
+    """
     from tui.launch import ENGINE, check_terminal, child_engine, launch, settings_with
 
     check_terminal()
     settings = settings_with(sessions=sessions)
     try:
-        client = RecordedSession(find_session(session, Path(settings.sessions)))
+        path = find_session(session, Path(settings.sessions))
     except SessionError as error:
         raise Refusal(str(error)) from None
-    engine_for = partial(child_engine, ENGINE, "auto", settings.sessions)
-    sys.exit(launch(client, settings, "recording", engine_for))
+    return launch(client(path), settings, mode, partial(child_engine, ENGINE, "auto", settings.sessions))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from profiler.session import SessionError, find_session
-from tui.errors import Refusal
+from tui.commands.open import show_in_app
 
 
 @click.command("watch")
@@ -20,12 +18,5 @@ def command(session: str, sessions: str | None) -> None:
     SESSION is a path, a unique part of a name in the sessions folder, or "last".
     """
     from profiler.clients.following import Following
-    from tui.launch import check_terminal, launch, settings_with
 
-    check_terminal()
-    settings = settings_with(sessions=sessions)
-    try:
-        client = Following(find_session(session, Path(settings.sessions)))
-    except SessionError as error:
-        raise Refusal(str(error)) from None
-    sys.exit(launch(client, settings, "watch"))
+    sys.exit(show_in_app(session, sessions, Following, "watch"))

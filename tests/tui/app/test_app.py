@@ -23,6 +23,7 @@ from tests.tui.app.pilot import drive, press
 from tests.tui.app.whole import (
     QUICK_ONLY,
     ROOT,
+    front,
     line_with,
     measuring,
     plans,
@@ -30,10 +31,12 @@ from tests.tui.app.whole import (
     said,
     settle,
     shown,
+    tell,
     type_in,
     until,
 )
 from tui import remembered
+from tui.app.app import AttnprofApp
 from tui.app.choice import default_choice
 from tui.app.screens.bench import BenchScreen
 from tui.app.screens.details import DetailsScreen
@@ -72,11 +75,11 @@ def sessions(folder: Path) -> Path:
 
 def begin_sweep(client: FakeEngine, of: Plan = SWEEP) -> None:
     """The engine says that it measures a sweep in place of what ran, and is at its second shape."""
-    client.push(Planned(at_s=3.0, plan=of))
+    tell(client, Planned(at_s=3.0, plan=of))
     first, second, third, *_ = cases(of)
-    client.push(*checked(first, at_s=3.1), *checked(second, at_s=3.2))
-    client.push(*measured(first, of.passes, at_s=4.0), *measured(second, of.passes, speed=4.0, at_s=4.0))
-    client.push(*checked(third, at_s=4.2))
+    tell(client, *checked(first, at_s=3.1), *checked(second, at_s=3.2))
+    tell(client, *measured(first, of.passes, at_s=4.0), *measured(second, of.passes, speed=4.0, at_s=4.0))
+    tell(client, *checked(third, at_s=4.2))
 
 
 # Screens.
@@ -87,10 +90,10 @@ def test_1_2_and_3_put_the_screens_in_front_and_0_is_for_coming_back_only(sessio
         async with running(measuring()) as (app, pilot):
             for key, kind in (("2", SweepScreen), ("3", SessionsScreen), ("1", BenchScreen)):
                 await press(pilot, key)
-                assert isinstance(app.screen, kind)
+                assert front(app) is kind
             assert "0" not in app.screen.active_bindings or not app.screen.active_bindings["0"].enabled
             await press(pilot, "2", "0")
-            assert isinstance(app.screen, SweepScreen)
+            assert front(app) is SweepScreen
 
     drive(scenario())
 
@@ -99,10 +102,10 @@ def test_a_question_mark_tells_the_keys_and_leads_back() -> None:
     async def scenario() -> None:
         async with running(measuring()) as (app, pilot):
             await press(pilot, "question_mark")
-            assert isinstance(app.screen, HelpScreen)
+            assert front(app) is HelpScreen
             assert "Measure this shape again" in line_with(app, "   r  ")
             await press(pilot, "question_mark")
-            assert isinstance(app.screen, BenchScreen)
+            assert front(app) is BenchScreen
 
     drive(scenario())
 
@@ -150,7 +153,7 @@ def test_what_a_stopped_sweep_lacks_is_measured_on_request() -> None:
         client = FakeEngine(opening())
         async with running(client) as (app, pilot):
             begin_sweep(client)
-            client.push(PlanEnded(at_s=5.0, ending="interrupted"))
+            tell(client, PlanEnded(at_s=5.0, ending="interrupted"))
             await press(pilot, "2")
             await settle(app, pilot)
             await press(pilot, "R")
@@ -167,7 +170,6 @@ def test_a_sweep_is_not_given_up_for_a_turned_parameter() -> None:
             begin_sweep(client)
             client.commands.clear()
             await press(pilot, "right")
-            await until(pilot, lambda: app.driver._due_s is None)
             await settle(app, pilot)
             assert "seq 4096" in shown(app)
             assert "a sweep is running" in shown(app).splitlines()[0]
@@ -187,7 +189,8 @@ def test_what_was_turned_to_during_a_sweep_is_measured_after_it() -> None:
             client.commands.clear()
             await press(pilot, "right")
             await settle(app, pilot)
-            client.push(PlanEnded(at_s=5.0, ending="completed"))
+            assert "not measured: a sweep is running" in shown(app)
+            tell(client, PlanEnded(at_s=5.0, ending="completed"))
             await until(pilot, lambda: bool(plans(client)))
             assert plans(client)[0].workloads == (replace(FIRST, seq=4096).workload(),)
 
@@ -200,10 +203,10 @@ def test_a_shape_that_was_skipped_in_a_sweep_is_not_taken_for_measured() -> None
         async with running(client) as (app, pilot):
             shapes = tuple(replace(FIRST, seq=seq).workload() for seq in (2048, 4096))
             whole = plan(shapes, FIRST.implementations)
-            client.push(Planned(plan=whole))
+            tell(client, Planned(plan=whole))
             for case in cases(whole)[: len(FIRST.implementations)]:
-                client.push(*checked(case), *measured(case, whole.passes))
-            client.push(PlanEnded(ending="completed"))
+                tell(client, *checked(case), *measured(case, whole.passes))
+            tell(client, PlanEnded(ending="completed"))
             client.commands.clear()
             assert app.driver.seen(FIRST) == "full"
             await press(pilot, "right")
@@ -226,12 +229,11 @@ def test_the_kernels_of_a_case_are_asked_for_from_its_details_and_shown_there() 
             assert asked.takes.kernels
             assert asked.workloads == (FIRST.workload(),)
             kernel = Kernel(name="flash_fwd_kernel", count=1, time_us=240.0)
-            client.push(
-                Kernels(at_s=9.0, case=app.screen.case, which="fwd", kernels=(kernel,), span_us=250.0)
-            )
+            assert isinstance(app.screen, DetailsScreen)
+            case = app.screen.case
+            tell(client, Kernels(at_s=9.0, case=case, which="fwd", kernels=(kernel,), span_us=250.0))
             await settle(app, pilot)
             await press(pilot, "left", "left")
-            assert isinstance(app.screen, DetailsScreen)
             await press(pilot, "pagedown")
             assert "flash_fwd_kernel" in shown(app)
 
@@ -300,11 +302,11 @@ def test_space_holds_the_picture_while_events_are_taken_in() -> None:
     async def scenario() -> None:
         client = measuring()
         async with running(client) as (app, pilot):
-            client.push(telemetry(5.0, sm_mhz=1410))
+            tell(client, telemetry(5.0, sm_mhz=1410))
             await settle(app, pilot)
             await press(pilot, "space")
             assert said(app) == "the view is held; space lets it go on"
-            client.push(telemetry(6.0, sm_mhz=1980), Planned(plan=SWEEP))
+            tell(client, telemetry(6.0, sm_mhz=1980), Planned(plan=SWEEP))
             await pilot.pause(0.1)  # several repaints would have been due
             assert "1410 of 1980 MHz" in line_with(app, "SM clock")
             assert len(app.desk.recording.telemetry) == 2
@@ -320,7 +322,7 @@ def test_what_an_engine_says_is_painted_without_a_key() -> None:
         async with running(client) as (app, pilot):
             (asked,) = plans(client)
             first, *_ = cases(asked)
-            client.push(Planned(plan=asked), *checked(first), *measured(first, asked.passes))
+            tell(client, Planned(plan=asked), *checked(first), *measured(first, asked.passes))
             await until(pilot, lambda: "3.600" in line_with(app, "▸ pytorch"))
 
     drive(scenario())
@@ -397,7 +399,7 @@ def test_an_action_is_run_from_the_palette() -> None:
             palette = app.screen
             await until(pilot, lambda: not palette._show_busy and palette._list_visible)
             await pilot.press("enter")
-            await until(pilot, lambda: isinstance(app.screen, BenchScreen))
+            await until(pilot, lambda: front(app) is BenchScreen)
             await until(pilot, lambda: len(plans(client)) == 2)
 
     drive(scenario())
@@ -409,7 +411,7 @@ def test_keys_are_those_of_the_settings() -> None:
         keys = {"app.sweep": "f2", "bench.again": "a,f5", "picker.more": "plus"}
         async with running(client, replace(QUICK_ONLY, keys=keys)) as (app, pilot):
             await press(pilot, "2", "r")
-            assert isinstance(app.screen, BenchScreen)
+            assert front(app) is BenchScreen
             assert len(plans(client)) == 1
             await press(pilot, "a", "f5")
             await until(pilot, lambda: len(plans(client)) == 3)
@@ -417,12 +419,29 @@ def test_keys_are_those_of_the_settings() -> None:
             await until(pilot, lambda: plans(client)[-1].workloads[0].seq_q == 4096)
             assert "a Again" in shown(app).splitlines()[-1]
             await press(pilot, "f2")
-            assert isinstance(app.screen, SweepScreen)
+            assert front(app) is SweepScreen
 
     drive(scenario())
 
 
 # Engines.
+
+
+def test_an_engine_that_cannot_be_started_is_told() -> None:
+    async def scenario() -> None:
+        client = FakeEngine()
+        client.die("the engine 'attnprof' cannot be started")
+        app = AttnprofApp(client, QUICK_ONLY)
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await until(pilot, lambda: bool(said(app)))
+            assert said(app) == "the engine 'attnprof' cannot be started"
+            await settle(app, pilot)
+            assert "the engine has died" in shown(app)
+            assert "loading torch" not in shown(app)
+            await press(pilot, "right", "2", "1")
+            assert client.commands == []
+
+    drive(scenario())
 
 
 def test_an_engine_that_dies_is_told_and_what_was_measured_stays(folder: Path) -> None:
@@ -445,12 +464,17 @@ def test_a_plan_that_its_engine_took_with_it_does_not_run_any_more() -> None:
     async def scenario() -> None:
         client = FakeEngine(opening())
         async with running(client) as (app, pilot):
-            client.push(Planned(plan=plans(client)[0]))
+            tell(client, Planned(plan=plans(client)[0]))
             client.die("the engine was killed by signal 9")
             await until(pilot, lambda: bool(said(app)))
             await settle(app, pilot)
-            assert "measuring" not in shown(app).splitlines()[0]
+            assert "the engine has died" in shown(app).splitlines()[0]
             assert app.desk.view().running is None
+            client.commands.clear()
+            await press(pilot, "right", "r")
+            await settle(app, pilot)
+            assert "measuring" not in shown(app)
+            assert client.commands == []
 
     drive(scenario())
 
@@ -460,9 +484,9 @@ def test_a_recorded_session_is_opened_and_0_comes_back_to_the_live_one(sessions:
         client = measuring()
         async with running(client, size=(100, 30)) as (app, pilot):
             await press(pilot, "3")
-            await until(pilot, lambda: "sweep" in shown(app))
+            await until(pilot, lambda: "completed" in shown(app))
             await press(pilot, "enter")
-            await until(pilot, lambda: isinstance(app.screen, SweepScreen) and "35 of 35" in shown(app))
+            await until(pilot, lambda: front(app) is SweepScreen and "35 of 35" in shown(app))
             await settle(app, pilot)
             assert "1.906" in shown(app)
             assert "0 Live" in shown(app).splitlines()[-1]
@@ -474,7 +498,7 @@ def test_a_recorded_session_is_opened_and_0_comes_back_to_the_live_one(sessions:
             assert len(plans(client)) == 1  # nothing is measured for a recording
             await press(pilot, "0")
             await settle(app, pilot)
-            assert isinstance(app.screen, BenchScreen)
+            assert front(app) is BenchScreen
             assert "seq 2048" in shown(app).splitlines()[0]
             assert "0.9000" in line_with(app, "█ flash2")
             await press(pilot, "right")
@@ -488,12 +512,14 @@ def test_what_is_live_goes_on_behind_a_recording(sessions: Path) -> None:
         client = FakeEngine(opening())
         async with running(client, size=(100, 30)) as (app, pilot):
             await press(pilot, "3")
-            await until(pilot, lambda: "sweep" in shown(app))
+            await until(pilot, lambda: "completed" in shown(app))
             await press(pilot, "enter")
             await until(pilot, lambda: app.desk is not app.live and app.desk.hello is not None)
             (asked,) = plans(client)
             case, *_ = cases(asked)
-            client.push(Planned(plan=asked), *checked(case), *measured(case, asked.passes))
+            tell(client, Planned(plan=asked), *checked(case), *measured(case, asked.passes))
+            tell(client, PlanEnded(ending="completed"))
+            assert remembered.recall("cuda") == FIRST  # not what is looked at in the recording
             await press(pilot, "0")
             await settle(app, pilot)
             assert "3.600" in line_with(app, "▸ pytorch")
@@ -513,12 +539,19 @@ def test_an_interrupted_session_is_gone_on_with_by_an_engine_of_its_own(sessions
         client = measuring()
         async with running(client, size=(100, 30), resume=resume) as (app, pilot):
             await press(pilot, "3")
-            await until(pilot, lambda: "torn" in shown(app))
+            await until(pilot, lambda: "not closed" in shown(app))
             await press(pilot, "down", "R")
             await until(pilot, lambda: app.desk.client is second)
             assert client.closed
             assert [path.name for path in resumed] == ["20261121T000000Z-h100-80gb-hbm3-torn.jsonl"]
-            await until(pilot, lambda: isinstance(app.screen, SweepScreen))
+            await until(pilot, lambda: front(app) is SweepScreen)
+            await until(pilot, lambda: app.desk.hello is not None)
+            await pilot.pause(0.1)  # as long as a measurement of its own would be due after
+            assert second.commands == []  # it measures what is missing; an order would end that
+            await press(pilot, "1", "right")
+            await until(pilot, lambda: bool(plans(second)))
+            await press(pilot, "left")  # the session of before had this one
+            await until(pilot, lambda: plans(second)[-1].workloads == (FIRST.workload(),))
         assert second.closed
 
     drive(scenario())
@@ -528,7 +561,7 @@ def test_where_nothing_can_be_measured_resuming_is_refused_in_words(sessions: Pa
     async def scenario() -> None:
         async with running(measuring(), size=(100, 30)) as (app, pilot):
             await press(pilot, "3")
-            await until(pilot, lambda: "torn" in shown(app))
+            await until(pilot, lambda: "not closed" in shown(app))
             await press(pilot, "down", "R")
             await until(pilot, lambda: bool(said(app)))
             assert said(app) == "nothing can be measured here: start attnprof on a GPU machine"
@@ -540,7 +573,7 @@ def test_a_session_alone_is_shown_and_no_order_is_given() -> None:
     async def scenario() -> None:
         client = FakeEngine(opening(), takes_commands=False)
         async with running(client, mode="recording") as (app, pilot):
-            client.push(*single_events()[1:])
+            tell(client, *single_events()[1:])
             await settle(app, pilot)
             await press(pilot, "right", "r", "2", "n", "g", "p", "R", "1", "d")
             assert client.commands == []

@@ -19,6 +19,7 @@ from tests.tui.app.whole import (
     QUICK_ONLY,
     ROOT,
     AppPilot,
+    front,
     line_with,
     measuring,
     plans,
@@ -26,6 +27,7 @@ from tests.tui.app.whole import (
     said,
     settle,
     shown,
+    tell,
     type_in,
     until,
 )
@@ -70,6 +72,11 @@ def to_row(name: str) -> Callable[[AttnprofApp, AppPilot], Any]:
     return move
 
 
+def chosen(app: AttnprofApp) -> list[str]:
+    """The implementations that are checked."""
+    return list(app._bench.choice.implementations)
+
+
 def at(seq: int) -> Plan:
     """The quick look at the first shape with another length."""
     return quick_plan(replace(FIRST, seq=seq), "cuda:0")
@@ -81,7 +88,7 @@ def test_the_first_shape_is_measured_quickly_without_a_key() -> None:
         async with running(client) as (app, _):
             assert plans(client) == [quick_plan(FIRST, "cuda:0")]
             assert "0.9000" in line_with(app, "flash2")
-            assert "quick look" in line_with(app, "NVIDIA H100")
+            assert "quick look" in line_with(app, "seq 2048")
 
     drive(scenario())
 
@@ -94,7 +101,7 @@ def test_what_one_rests_on_is_measured_in_full() -> None:
             await until(pilot, lambda: len(plans(client)) == 2)
             await settle(app, pilot)
             assert plans(client) == [quick_plan(FIRST, "cuda:0"), full_plan(FIRST, "cuda:0")]
-            assert "measured ±" in line_with(app, "NVIDIA H100")
+            assert "measured ±" in line_with(app, "seq 2048")
 
     drive(scenario())
 
@@ -139,12 +146,12 @@ def test_enter_checks_and_unchecks_an_implementation() -> None:
             await to_row("sdpa")(app, pilot)
             await press(pilot, "enter")
             await settle(app, pilot)
-            assert app._bench.choice.implementations == ("pytorch", "flash2")
+            assert chosen(app) == ["pytorch", "flash2"]
             assert app.screen.query_one(ResultsTable).lines[-1].headline.implementation == "flash2"
             assert len(app.screen.query_one(ResultsTable).lines) == 2
             assert len(plans(client)) == 1  # what remains was measured
             await press(pilot, "enter", "right")
-            assert app._bench.choice.implementations == ("pytorch", "sdpa", "flash2")
+            assert chosen(app) == ["pytorch", "sdpa", "flash2"]
             plan = await turned(app, pilot, client, "enter", "down", "down", "down", "right")
             assert plan.implementations == ("pytorch", "flash2")
 
@@ -221,7 +228,7 @@ def test_tab_leads_to_the_table_whose_arrows_choose_row_and_order() -> None:
             await press(pilot, "s")
             assert table.sort_key == "fwd"
             await press(pilot, "tab")
-            assert app.focused is app.screen.query_one(Picker)
+            assert app.screen.query_one(Picker).has_focus
             assert len(plans(client)) == 1
 
     drive(scenario())
@@ -233,7 +240,7 @@ def test_enter_in_the_table_and_d_anywhere_open_the_details_of_the_row() -> None
         async with running(client) as (app, pilot):
             await press(pilot, "tab", "down", "enter")
             await settle(app, pilot)
-            assert isinstance(app.screen, DetailsScreen)
+            assert front(app) is DetailsScreen
             assert shown(app).startswith(" sdpa  batch 4, seq 2048")
             await press(pilot, "escape", "tab")
             await to_row("flash2")(app, pilot)
@@ -285,7 +292,8 @@ def test_m_goes_through_the_metrics_that_there_are_and_M_back() -> None:  # noqa
             def title() -> str:
                 return shown(app).splitlines()[-9].split("  ")[0]
 
-            first, seen = title(), []
+            first = title()
+            seen: list[str] = []
             while not seen or (seen[-1] != first and len(seen) < 20):
                 await press(pilot, "m")
                 seen.append(title())
@@ -343,7 +351,7 @@ def test_a_change_shows_the_new_shape_at_once_also_before_it_has_numbers() -> No
             assert "measuring" in line_with(app, "seq 2048")
             (plan,) = plans(client)
             case, *_ = cases(plan)
-            client.push(Planned(plan=plan), *checked(case), samples(case, "fwd"))
+            tell(client, Planned(plan=plan), *checked(case), samples(case, "fwd"))
             await until(pilot, lambda: "1.000" in line_with(app, "█ pytorch") or "▸ pytorch" in shown(app))
             await press(pilot, "right")
             assert "seq 4096" in shown(app)
@@ -357,10 +365,10 @@ def test_a_change_cancels_what_runs_and_its_late_events_do_not_appear() -> None:
         client = FakeEngine(opening())
         async with running(client) as (app, pilot):
             (first,) = plans(client)
-            client.push(Planned(plan=first), *checked(cases(first)[0]))
+            tell(client, Planned(plan=first), *checked(cases(first)[0]))
             second = await turned(app, pilot, client, "right")
             case, *_ = cases(first)
-            client.push(samples(case, "fwd"), PlanEnded(ending="interrupted"), Planned(plan=second))
+            tell(client, samples(case, "fwd"), PlanEnded(ending="interrupted"), Planned(plan=second))
             await settle(app, pilot)
             assert "measuring" in line_with(app, "seq 4096")
             assert not app._bench._lines()
@@ -375,7 +383,8 @@ def test_failures_are_said_in_words_in_their_rows() -> None:
         async with running(client, size=WIDE) as (app, pilot):
             (plan,) = plans(client)
             plain, sdpa, flash2 = cases(plan)
-            client.push(
+            tell(
+                client,
                 Planned(plan=plan),
                 *(event for case in (plain, sdpa) for event in checked(case, wrong=case is sdpa)),
                 failed(plain, "oom", "CUDA out of memory", requested_bytes=64 * 2**30),
@@ -395,7 +404,7 @@ def test_readings_of_the_device_are_told_in_figures_and_words() -> None:
     async def scenario() -> None:
         client = FakeEngine(opening())
         async with running(client) as (app, pilot):
-            client.push(telemetry(1.0, sm_mhz=1410, power_w=699.0, throttle=("power cap",)))
+            tell(client, telemetry(1.0, sm_mhz=1410, power_w=699.0, throttle=("power cap",)))
             await settle(app, pilot)
             assert "1410 of 1980 MHz" in line_with(app, "SM clock")
             assert "699 of 700 W" in line_with(app, "power")
@@ -411,7 +420,7 @@ def test_a_machine_without_a_gpu_measures_on_its_cpu_and_says_so() -> None:
         async with running(client) as (app, _):
             assert plans(client)[0].device == "cpu"
             assert plans(client)[0].workloads[0].dtype == "float32"
-            assert "Intel Xeon" in shown(app).splitlines()[0]
+            assert "CPU: " in shown(app).splitlines()[0]
 
     drive(scenario())
 
@@ -451,7 +460,7 @@ def test_an_interrupted_session_shows_the_shape_without_its_missing_numbers() ->
             assert client.commands == []
             whole = quick_plan(replace(FIRST, seq=512), "cuda:0")
             case, *_ = cases(whole)
-            client.push(Planned(plan=whole), *checked(case), *measured(case, ["fwd"]))
+            tell(client, Planned(plan=whole), *checked(case), *measured(case, ["fwd"]))
             await settle(app, pilot)
             shape: Attention = app._bench.choice.workload()
             assert shape.seq_q == 512

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from profiler.control import Command, EngineMessage, Measure, Pause, Resume, Skip, Stop
-from profiler.events import Finished, Log, PlanEnded, Planned
+from profiler.events import Event, Finished, Log, PlanEnded, Planned
 from tests.examples import attention, cases, checked, header, measured, plan, samples, telemetry
 from tests.tui.app.fake import FakeEngine, hello
 from tui.app.desk import Desk
@@ -19,14 +19,15 @@ PLAN = plan([attention(seq=512), attention(seq=1024)])
 CASE, *_ = cases(PLAN)
 
 
-def desk(*heard: EngineMessage, mode: Mode = "live", now_s: float = 0.0) -> Desk:
+def desk(*heard: Event | EngineMessage, mode: Mode = "live", now_s: float = 0.0) -> Desk:
     made = Desk(FakeEngine(), mode, clock=lambda: now_s)
     for message in heard:
+        assert isinstance(message, EngineMessage)
         made.hear(message)
     return made
 
 
-def settled(*heard: EngineMessage, mode: Mode = "live") -> Desk:
+def settled(*heard: Event | EngineMessage, mode: Mode = "live") -> Desk:
     """One whose news have been painted."""
     made = desk(*heard, mode=mode)
     made.changed = made.urgent = False

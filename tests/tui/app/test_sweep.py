@@ -118,6 +118,23 @@ def test_the_form_starts_what_it_says_it_would_measure() -> None:
     drive(scenario())
 
 
+def test_the_form_is_filled_with_what_was_said_before_the_screen_stood() -> None:
+    """The app makes the screen when it is first gone to, and paints before its widgets are there."""
+
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            sweep = SweepScreen()
+            sweep.propose(CHOICE)
+            sweep.show(View(hello=HELLO))
+            await host.push_screen(sweep)
+            await pilot.pause()
+            assert sweep.query_one(AxesForm).plan is not None
+            assert "2 implementations" in host.text(AxesForm)
+
+    drive(scenario())
+
+
 def test_what_cannot_be_is_refused_in_place_while_it_is_typed() -> None:
     async def scenario() -> None:
         host = Host()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from profiler.client import EngineClient
-from profiler.control import Measure
+from profiler.control import EngineMessage, Measure
+from profiler.events import Event
 from profiler.plan import Plan
 from tests.tui.app.fake import FakeEngine, Measuring, opening
 from tests.tui.app.snapshots import still, text_of
@@ -40,6 +43,7 @@ async def running(
 ) -> AsyncIterator[tuple[AttnprofApp, AppPilot]]:
     """The app once it has heard from its engine and painted that."""
     app = AttnprofApp(client, settings, mode=mode, resume=resume)
+    app.desk.clock = lambda: 1.0  # what has elapsed is told by the events' own times alone
     try:
         async with app.run_test(size=size, notifications=True) as pilot:
             still(app)
@@ -63,9 +67,21 @@ async def settle(app: AttnprofApp, pilot: AppPilot) -> None:
     await pilot.pause()
 
 
+def tell(client: FakeEngine, *messages: Event | EngineMessage) -> None:
+    """Have the engine say something; it says nothing that a session file would not hold."""
+    for message in messages:
+        assert isinstance(message, EngineMessage)
+        client.push(message)
+
+
 async def type_in(pilot: AppPilot, text: str) -> None:
     """Type a text into what has the focus."""
     await pilot.press(*text)
+
+
+def front(app: AttnprofApp) -> type[Screen[Any]]:
+    """The kind of screen in front."""
+    return type(app.screen)
 
 
 def shown(app: AttnprofApp) -> str:

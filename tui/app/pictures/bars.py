@@ -140,9 +140,10 @@ class _Layout:
         return int(min([*lengths, room, _LONGEST_BAR]))
 
     def behind(self, bar: Bar) -> str:
-        """What stands behind a bar, with a blank before it."""
+        """What stands behind a bar, with a blank before it; that a result is wrong is never left out."""
         margin = bar.margin.replace(INTERVAL, self.interval)
-        parts = [bar.speedup if self.speedups else "", margin if self.margins else ""]
+        speedup = bar.speedup if self.speedups or bar.speedup in _WRONG else ""
+        parts = [speedup, margin if self.margins else ""]
         return "".join(f" {part}" for part in parts if part)
 
     def draw(self, bar: Bar, length: int, glyphs: Glyphs, look: Look) -> Text:

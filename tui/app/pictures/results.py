@@ -117,7 +117,7 @@ class Layout:
             is_best = column.key == NAME and head.is_fastest
             style = look.fastest if is_best else look.of_column(str(cell.style))
             style = look.muted if quiet and style != look.bad else style
-            shown = " " * (start - at) + _aligned(cell.plain, column)
+            shown = " " * (start - at) + _aligned(cell.plain, column, glyphs.ellipsis)
             if runs[-1][1] == style:  # most are plain; fewer runs are rendered sooner
                 runs[-1] = (runs[-1][0] + shown, style)
             else:
@@ -149,10 +149,10 @@ def _taken(columns: Sequence[Column], gap: int) -> int:
     return sum(column.width for column in columns) + gap * (len(columns) - 1)
 
 
-def _aligned(shown: str, column: Column) -> str:
+def _aligned(shown: str, column: Column, ellipsis: str) -> str:
     room = column.width - cell_len(shown)
     if room < 0:
-        return set_cell_size(shown, column.width)
+        return set_cell_size(shown, column.width - 1) + ellipsis
     return " " * room + shown if column.kind == "number" else shown + " " * room
 
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from profiler.control import Hello
 from profiler.events import Estimate
 from profiler.rows import rows
 from profiler.units import describe_shape, margin
@@ -43,10 +44,12 @@ class BenchScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Panel", show=False, id="bench.panel", tooltip="The other panel"),
-        Binding("b", "baseline", "Baseline", id="bench.baseline", tooltip="Compare with the row's"),
+        Binding("b", "baseline", "Baseline", id="bench.baseline", tooltip="Speedups over the row's"),
         Binding("r", "again", "Again", id="bench.again", tooltip="Measure this shape again"),
         Binding("m", "metric(1)", "Bars", id="bench.metric", tooltip="The next metric of the bars"),
-        Binding("M", "metric(-1)", "Bars back", show=False, id="bench.metric_back", tooltip="The one before"),
+        Binding(
+            "M", "metric(-1)", "Bars back", show=False, id="bench.metric_back", tooltip="The metric before"
+        ),
         Binding(
             "s", "sort", "Sort", show=False, id="bench.sort", tooltip="Sort the table by its next column"
         ),
@@ -231,29 +234,41 @@ class BenchScreen(Screen[None]):
             return "this shape is not in the recording"
         if not self._choice.implementations:
             return "check an implementation"
-        return "measuring"
+        return "not measured: a sweep is running" if _is_sweeping(view) else "measuring"
 
     def _paint_status(self, view: View, lines: list[Line]) -> None:
-        device = view.hello.device_name if view.hello else "connecting"
-        left = [(device, "value"), (describe_shape(self._choice.workload()), "")]
+        device = _device(view.hello) if view.hello else "connecting"
+        left = [(describe_shape(self._choice.workload()), "value"), (device, "")]
         self.query_one(StatusLine).update(left, self._activity(view, lines))
 
     def _activity(self, view: View, lines: list[Line]) -> tuple[str, str]:
         """What goes on, in a few words, and the look of them."""
-        if view.mode == "recording":
-            return "recording", "muted"
+        if view.mode in ("recording", "watch"):
+            return ("recording", "muted") if view.running is None else ("being measured", "warning")
         if view.recording.header is None:
             return "loading torch", "muted"
         worst = max((time.margin or 0 for line in lines for time in _times(line)), default=0)
-        known = margin(worst) if worst else ""
+        known = margin(worst) if 0 < worst < 1 else ""
         words = {"quick": "measuring", "full": "refining"}
         if self._stage is not None:
             return f"{words[self._stage]} {known}".strip(), "warning"
-        if view.running is not None:
+        if _is_sweeping(view):
             return "a sweep is running", "warning"
+        if view.running is not None and self._choice.workload() in view.running.workloads:
+            return "measuring", "warning"
         if self._seen is not None and lines:
             return f"{'measured' if self._seen == 'full' else 'quick look'} {known}".strip(), "fastest"
         return ("demonstration", "muted") if view.mode == "demo" else ("", "")
+
+
+def _device(hello: Hello) -> str:
+    """Its name; that it is no GPU is said first, so that it is seen where names are cut."""
+    return hello.device_name if hello.kind == "cuda" else f"CPU: {hello.device_name}"
+
+
+def _is_sweeping(view: View) -> bool:
+    """Whether other shapes than the Bench's are measured."""
+    return view.running is not None and len(view.running.workloads) > 1
 
 
 def _times(line: Line) -> list[Estimate]:

@@ -66,7 +66,9 @@ class SessionsScreen(Screen[None]):
         Binding("e", "export", "Export", id="sessions.export", tooltip="Write the session as Markdown"),
         Binding("R", "resume", "Resume", id="sessions.resume", tooltip="Measure what the session left out"),
         Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Show only sessions with a text"),
-        Binding("escape", "leave", "Back", id="sessions.back", tooltip="End the filter, or go back"),
+        Binding(
+            "escape", "leave", "Back", show=False, id="sessions.back", tooltip="End the filter, or go back"
+        ),
     ]
 
     def __init__(self, folder: Path) -> None:

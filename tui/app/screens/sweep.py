@@ -76,9 +76,11 @@ class SweepScreen(Screen[None]):
         Binding("R", "resume", "Resume", id="sweep.resume", tooltip="Measure what is missing"),
         Binding("n", "new", "New", id="sweep.new", tooltip="Choose what to sweep"),
         Binding("c", "chart", "Chart", id="sweep.chart", tooltip="The chart, or the grid again"),
-        Binding("v", "kind", "Kind", id="sweep.kind", tooltip="Lines, heat map, or which is best"),
-        Binding("m", "metric", "Metric", id="sweep.metric", tooltip="The next metric"),
-        Binding("w", "which", "Pass", id="sweep.pass", tooltip="Forward, backward, or both"),
+        Binding(
+            "v", "kind", "Kind", show=False, id="sweep.kind", tooltip="Lines, heat map, or which is best"
+        ),
+        Binding("m", "metric", "Metric", show=False, id="sweep.metric", tooltip="The next metric"),
+        Binding("w", "which", "Pass", show=False, id="sweep.pass", tooltip="Forward, backward, or both"),
         Binding("b", "baseline", "Baseline", show=False, id="sweep.baseline", tooltip="The cursor's column"),
         Binding("escape", "leave_form", "Back", show=False, id="sweep.back"),
     ]

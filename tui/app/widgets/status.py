@@ -28,11 +28,13 @@ class StatusLine(Painted):
         for index, (text, style) in enumerate(self._left):
             line.append("  " if index else " ")
             line.append(text, style=self._styled(style))
-        room = width - len(self._right[0]) - 2
+        text, style = self._right[0].replace("±", self.glyphs.interval), self._right[1]
+        room = max(width - len(text) - 2, 1)
         if line.cell_len > room:
-            line.truncate(max(room, 0), overflow="crop" if self.app.ansi_color else "ellipsis")
-        line.append(" " * max(width - 1 - line.cell_len - len(self._right[0]), 1))
-        line.append(self._right[0], style=self._styled(self._right[1]))
+            line.truncate(room - 1, overflow="crop")
+            line.append(self.glyphs.ellipsis)
+        line.append(" " * max(width - 1 - line.cell_len - len(text), 1))
+        line.append(text, style=self._styled(style))
         return [line]
 
     def _styled(self, name: str) -> Style:
