@@ -31,6 +31,7 @@ class ChildProcess:
         self._process = process
         self._log = log
         self._log_from = log_from
+        self._is_gone = False
 
     @classmethod
     async def start(cls, command: Sequence[str], log: Path) -> ChildProcess:
@@ -75,6 +76,11 @@ class ChildProcess:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended."""
+        return self._process.returncode is not None
+
     def terminate(self) -> None:
         """Tell it to end now."""
         with suppress(ProcessLookupError):
@@ -85,7 +91,7 @@ class ChildProcess:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._process.wait()
-        return self._process.returncode is not None
+        return self.has_ended
 
     def end_now(self) -> None:
         """End it, and every process of its session, without waiting for that."""
@@ -93,9 +99,11 @@ class ChildProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def kill(self) -> None:
-        """End it now, and every process of its session."""
-        self.end_now()
-        await self._process.wait()
+        """End it now, and every process of its session. Doing so again is fine."""
+        if not self._is_gone:  # its number may be another's by now
+            self.end_now()
+            await self._process.wait()
+            self._is_gone = True
 
     async def discard_output(self) -> None:
         """Read what an ended child left unread, or its pipe would stay open. Nobody else may be reading."""

@@ -20,7 +20,8 @@ LEAST_SHARE = 0.1
 
 ANOTHER_PROCESS = "another process on the GPU"
 
-_LAG_S = 0.1  # NVML tells what was up to so long ago, so the readings just after the rounds are theirs
+LAG_S = 0.1
+"""NVML tells what was up to so long ago, so the readings just after the rounds are theirs."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def conditions(recording: Recording) -> dict[Attention, Conditions]:
     for shape, cases in shapes.items():
         began_s = max(case.check.at_s for case in cases if case.check)
         ended_s = max(record.last_s for case in cases for record in case.passes.values())
-        if readings := _between(recording.telemetry, began_s, ended_s + _LAG_S):
+        if readings := _between(recording.telemetry, began_s, ended_s + LAG_S):
             found[shape] = sum_up(readings)
     return found
 

@@ -17,6 +17,7 @@ import msgspec
 
 import impls
 from profiler import catalog, environment, telemetry
+from profiler.conditions import LAG_S
 from profiler.environment import Device
 from profiler.events import (
     Catalog,
@@ -86,6 +87,7 @@ class Engine:
         self._worker_command = worker_command
         self._session = session
         self._began_s = time.monotonic() - session.elapsed_s
+        self._told_of_s = 0.0  # until then readings are of the plan that has ended
         self._has_header = False
         self._worker: WorkerProcess | None = None
         self._sampler: telemetry.Sampler | None = None
@@ -113,7 +115,8 @@ class Engine:
         """Measure no more of the shape or of the whole plan that runs; nothing where none does."""
         if self._plan is None:
             return
-        self._cut = what
+        if self._cut != "plan":  # what ends the plan ends its shape too, whatever is asked after it
+            self._cut = what
         self._told.set()
         if self._worker is not None:
             self._worker.send(CutShort())
@@ -204,7 +207,9 @@ class Engine:
         self._plan, self._cut = plan, None
         self._emit(Planned(plan=plan))
         self._warn_if_gone()
-        if plan.memory_limit_bytes != self._limit_bytes:
+        # One that died at rest is no fault of the case that comes next.
+        is_dead = self._worker is not None and self._worker.has_ended
+        if is_dead or plan.memory_limit_bytes != self._limit_bytes:
             await self._end_worker()
             self._limit_bytes = plan.memory_limit_bytes
         if plan.takes.ceilings:
@@ -218,6 +223,7 @@ class Engine:
                 self._cut = None
         ending: Ending = "interrupted" if self._is_cut("plan") else "completed"
         self._plan, self._cut = None, None
+        self._told_of_s = time.monotonic() - self._began_s + LAG_S
         self._emit(PlanEnded(ending=ending))
 
     def _warn_if_gone(self) -> None:
@@ -260,6 +266,9 @@ class Engine:
             if isinstance(message, Event):
                 self._emit(message)
         else:
+            return
+        if worker is self._given_up:  # cut short, not failed: the next plan asks again
+            self._known_ceilings -= unknown.keys()
             return
         self._emit(Log(level="warning", message=f"the ceilings were not measured: {why}"))
 
@@ -439,7 +448,7 @@ class Engine:
             self._counts[type(event)] += 1
             self._settle(event)
         # What is read while nothing is measured is for the person at the screen; a file would only grow.
-        if not isinstance(event, Telemetry) or self._plan is not None:
+        if not isinstance(event, Telemetry) or self._plan is not None or event.at_s <= self._told_of_s:
             self._session.append(event, durable=isinstance(event, Result | Failure | Finished))
         self._listen(event)
 

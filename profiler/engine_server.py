@@ -7,8 +7,11 @@ wait: what it does not read is kept for it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,12 +20,14 @@ from profiler import catalog
 from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
 from profiler.engine import Engine
 from profiler.environment import Device
-from profiler.events import CaseStarted, Event, Failure, Finished
+from profiler.events import CaseStarted, Continued, Event, Failure, Finished, SessionStarted
 from profiler.plan import Plan
 from profiler.session_run import Session, read_for_resuming
 from profiler.worker_process import COMMAND
 
 Say = Callable[[bytes], None]
+
+_CHUNK_BYTES = 64 * 1024
 
 
 class EngineServer:
@@ -49,6 +54,7 @@ class EngineServer:
         self._next: Plan | None = None
         self._told = asyncio.Event()
         self._over = False
+        self._is_open = False
         self._is_kept = False
         self._before: list[Event] = []
         if resume is None:
@@ -89,31 +95,41 @@ class EngineServer:
                 self.engine.path.unlink(missing_ok=True)
 
     async def _obey(self, commands: AsyncIterator[Command]) -> None:
-        async for command in commands:
-            match command:
-                case Measure(plan=plan):
-                    self._next = plan
-                    self.engine.resume()
-                    self.engine.cut_short("plan")
-                case Stop():
-                    self._next = None
-                    self.engine.resume()
-                    self.engine.cut_short("plan")
-                case Skip():
-                    self.engine.cut_short("shape")
-                case Pause():
-                    self.engine.pause()
-                case Resume():
-                    self.engine.resume()
-            self._told.set()
+        try:
+            async for command in commands:
+                self._do(command)
+        finally:  # also where they cannot be read any more
+            self._end()
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Measure(plan=plan):
+                self._next = plan
+                self.engine.resume()
+                self.engine.cut_short("plan")
+            case Stop():
+                self._next = None
+                self.engine.resume()
+                self.engine.cut_short("plan")
+            case Skip():
+                self.engine.cut_short("shape")
+            case Pause():
+                self.engine.pause()
+            case Resume():
+                self.engine.resume()
+        self._told.set()
+
+    def _end(self) -> None:
+        """No more commands will come."""
         self._over, self._next = True, None
         self._told.set()
         if self.engine.is_measuring:
             self.engine.stop("the screen was closed")
 
     async def _plans(self) -> AsyncIterator[Plan]:
+        """The plans to measure. While torch is loaded a plan may still be replaced, so none is given away."""
         while not self._over:
-            if self._next is None:
+            if self._next is None or not self._is_open:
                 self._told.clear()
                 await self._told.wait()
                 continue
@@ -123,6 +139,9 @@ class EngineServer:
     def _hear(self, event: Event) -> None:
         if isinstance(event, CaseStarted | Failure):
             self._is_kept = True
+        elif isinstance(event, SessionStarted | Continued):
+            self._is_open = True
+            self._told.set()
         self._tell(event)
 
     def _tell(self, message: EngineMessage | Event) -> None:
@@ -132,12 +151,24 @@ class EngineServer:
 async def commands_from_stdin() -> AsyncIterator[Command]:
     """The commands that come on stdin, until it closes; of a line that is none stderr is told."""
     reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
+    _feed_from(sys.stdin.fileno(), reader)
     decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
     while line := await reader.readline():
         try:
             yield decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             sys.stderr.write(f"not a command, left out: {error}\n")
+
+
+def _feed_from(descriptor: int, reader: asyncio.StreamReader) -> None:
+    """Have a thread read it: what an event loop can wait for is a pipe, but not a file or /dev/null."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            with suppress(OSError):  # a terminal that hung up
+                while data := os.read(descriptor, _CHUNK_BYTES):
+                    loop.call_soon_threadsafe(reader.feed_data, data)
+            loop.call_soon_threadsafe(reader.feed_eof)
+
+    threading.Thread(target=read, name="commands", daemon=True).start()

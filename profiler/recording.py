@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import msgspec
 
@@ -108,6 +109,11 @@ class CaseRecord:
             bool(self.passes)
             and all(len(record.device_ms) >= LEAST_SAMPLES for record in self.passes.values())
         )
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether its measurement was ended before it came to anything."""
+        return self.ended and not self.done
 
     @property
     def has_something(self) -> bool:
@@ -214,8 +220,8 @@ class Recording:
         """The same recording with each shape as it was measured last. Shares its records.
 
         A shape that is being measured anew stands as it was before, until all its cases have something to
-        show. Cases of two plans never stand side by side: what was not measured in the same rounds is not
-        compared.
+        show; cut short, it leaves it so. Cases of two plans never stand side by side: what was not measured
+        in the same rounds is not compared.
         """
         if len(self.plans) < 2:
             return self
@@ -228,12 +234,15 @@ class Recording:
     def _to_show(self, plans: dict[int, list[CaseRecord]]) -> int:
         """Of the plans in which a shape was measured, the one to show."""
         newest_first = sorted(plans, reverse=True)
-        for number in newest_first:
-            expected = len(self.plans[number].implementations) if number < len(self.plans) else 0
-            if len(plans[number]) >= expected and all(case.has_enough for case in plans[number]):
-                return number
-        begun = (number for number in newest_first if any(case.has_something for case in plans[number]))
-        return next(begun, newest_first[0])
+        enough = [number for number in newest_first if self._has_enough(number, plans[number])]
+        uncut = [number for number in enough if not any(case.was_cut for case in plans[number])]
+        begun = [number for number in newest_first if any(case.has_something for case in plans[number])]
+        return next(chain(uncut, enough, begun, newest_first))
+
+    def _has_enough(self, number: int, cases: list[CaseRecord]) -> bool:
+        """Whether all cases that a plan has of a shape have enough to be shown."""
+        expected = len(self.plans[number].implementations) if number < len(self.plans) else 0
+        return len(cases) >= expected and all(case.has_enough for case in cases)
 
     def _end_cases(self) -> None:
         for case in self.cases.values():

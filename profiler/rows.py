@@ -121,9 +121,16 @@ def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
         session.row(case, which, baselines.get(case.workload))
         for case in sorted(recording.cases.values(), key=lambda case: case.number)
         for which in passes
+        if which in _asked(recording, case)
     ]
     best = set(_fastest(recording, found))
     return [replace(row, is_fastest=True) if (row.case, row.which) in best else row for row in found]
+
+
+def _asked(recording: Recording, case: CaseRecord) -> tuple[Pass, ...]:
+    """The passes that the case's own plan asks for: of several plans each may ask for others."""
+    plans = recording.plans
+    return plans[case.plan_number].passes if case.plan_number < len(plans) else PASSES
 
 
 def datasheet_peaks(recording: Recording) -> Peaks | None:

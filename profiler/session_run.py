@@ -16,6 +16,7 @@ from profiler.plan import Plan
 from profiler.recording import CaseRecord, Recording
 from profiler.session import SessionError, SessionWriter
 from profiler.session_reader import read_session
+from profiler.workload import Attention
 
 
 @dataclass
@@ -97,23 +98,33 @@ def missing(recording: Recording, plan: Plan | None = None) -> Plan | None:
     """What a plan of the session still lacks: its shapes that have unanswered cases; None if none has.
 
     All cases of such a shape are measured anew, for only what was measured in the same rounds is
-    compared. Without `plan` it is the last that has several shapes, else the last: what a person
-    turned through on the way was left on purpose.
+    compared; and what was measured in another way, as by a quick look, is no answer here. Without
+    `plan` it is the last that has several shapes, else the last: what a person turned through on the
+    way was left on purpose.
     """
     if plan is None:
         sweeps = [plan for plan in recording.plans if len(plan.workloads) > 1]
         plan = next(reversed(sweeps or recording.plans), None)
     if plan is None:
         return None
-    answered = {
-        (case.workload, case.implementation) for case in recording.cases.values() if _is_answered(case, plan)
-    }
-    shapes = tuple(
-        shape
-        for shape in plan.workloads
-        if any((shape, name) not in answered for name in plan.implementations)
-    )
+    answered: dict[tuple[int, Attention], set[str]] = {}
+    for case in recording.cases.values():
+        if _is_alike(recording.plans[case.plan_number], plan) and _is_answered(case, plan):
+            answered.setdefault((case.plan_number, case.workload), set()).add(case.implementation)
+    asked = set(plan.implementations)
+    whole = {shape for (_, shape), names in answered.items() if names >= asked}
+    shapes = tuple(shape for shape in plan.workloads if shape not in whole)
     return msgspec.structs.replace(plan, workloads=shapes, first_case=0) if shapes else None
+
+
+def _is_alike(one: Plan, other: Plan) -> bool:
+    """Whether both measure what they measure in the same way."""
+    return (one.stopping, one.takes, one.seed, one.memory_limit_bytes) == (
+        other.stopping,
+        other.takes,
+        other.seed,
+        other.memory_limit_bytes,
+    )
 
 
 def _is_answered(case: CaseRecord, plan: Plan) -> bool:

@@ -76,6 +76,11 @@ class WorkerProcess:
         await self._process.ends_within(_CLOSING_S)
         await self.kill()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended."""
+        return self._process.has_ended
+
     def end_now(self) -> None:
         """End it without waiting for that: receive() will say that it has gone."""
         self._process.end_now()

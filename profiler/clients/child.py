@@ -46,7 +46,8 @@ class ChildEngine:
         try:
             for command in self._waiting:
                 self.send(command)
-            await self._listen(process, hear)
+            if not self._closing:  # as it may be since it was started
+                await self._listen(process, hear)
         finally:
             await self.close()
             await process.discard_output()

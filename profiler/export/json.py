@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import Row, datasheet_peaks
 
@@ -83,9 +84,9 @@ def _kernels(row: Row) -> dict[str, Any] | None:
     }
 
 
-def session_object(recording: Recording) -> dict[str, Any]:
-    """What a session ran on and how: null where the session does not say."""
-    header, plan, finished = recording.header, recording.plan, recording.finished
+def session_object(recording: Recording, plan: Plan | None) -> dict[str, Any]:
+    """What a session ran on, and how `plan`, one of its plans, measured: null where it does not say."""
+    header, finished = recording.header, recording.finished
     return {
         "version": header.attnprof if header else None,
         "started": header.started if header else None,

@@ -21,19 +21,25 @@ _PASS_KEYS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "
 
 def render(recording: Recording) -> str:
     """The labs' object, or the list of them, as JSON with two spaces of indentation."""
-    session = session_object(recording)
     by_case: dict[int, list[Row]] = {}
     for row in rows(recording):
         by_case.setdefault(row.case, []).append(row)
     recording = recording.latest()
     cases = [(recording.cases[number], by_case.get(number, [])) for number in sorted(recording.cases)]
     planned = recording.plan.count if recording.plan else len(cases)
+    results = [_result(case, passes, _session(recording, case)) for case, passes in cases]
     content: object
     if planned == len(cases) == 1:
-        content = _result(*cases[0], session)
+        content = results[0]
     else:
-        content = [_parameters(case) | _result(case, passes, session) for case, passes in cases]
+        content = [_parameters(case) | result for (case, _), result in zip(cases, results, strict=True)]
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+
+
+def _session(recording: Recording, case: CaseRecord) -> dict[str, Any]:
+    """The session as the case was measured in it: of several plans each may measure in its own way."""
+    plans = recording.plans
+    return session_object(recording, plans[case.plan_number] if case.plan_number < len(plans) else None)
 
 
 def _parameters(case: CaseRecord) -> dict[str, Any]:

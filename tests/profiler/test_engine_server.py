@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
-from profiler.engine_server import EngineServer
+from profiler.engine_server import EngineServer, commands_from_stdin
 from profiler.environment import resolve_device
 from profiler.events import (
     CaseStarted,
@@ -204,6 +204,116 @@ def test_a_screen_that_goes_away_ends_what_runs(tmp_path: Path) -> None:
     screen, finished = play(tmp_path, script)
     assert (finished.ending, finished.reason) == ("interrupted", "the screen was closed")
     assert isinstance(read_session(screen.server.engine.path).events[-1], Finished)
+
+
+def test_a_skip_after_a_stop_does_not_let_the_plan_go_on(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", seqs=(16, 32, 64), stopping=ENDLESS)))
+        await screen.until(Samples)
+        screen.send(Stop())
+        screen.send(Skip())
+        (ended,) = await screen.until(PlanEnded)
+        assert ended.ending == "interrupted"
+
+    screen, _ = play(tmp_path, script)
+    assert len([message for message in screen.heard if isinstance(message, CaseStarted)]) == 1
+
+
+def test_a_plan_replaced_while_torch_is_loaded_is_never_begun(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch", seqs=(16, 32), stopping=ENDLESS)))
+        await until_started(screen)
+        screen.send(Measure(plan=plan("pytorch", seqs=(64,))))
+        await screen.until(PlanEnded)
+
+    screen, _ = play(tmp_path, script)
+    begun = [message.plan for message in screen.heard if isinstance(message, Planned)]
+    assert [shape.seq_q for of in begun for shape in of.workloads] == [64]
+
+
+async def until_started(screen: Screen) -> None:
+    """Until the engine has had its first turns, and waits for its worker."""
+    while screen.server.engine._worker is None:
+        await asyncio.sleep(0)
+
+
+def test_a_worker_that_dies_at_rest_is_no_fault_of_the_next_case(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded)
+        worker = screen.server.engine._worker
+        assert worker is not None
+        worker.end_now()
+        while not worker.has_ended:
+            await asyncio.sleep(0.01)
+        screen.send(Measure(plan=plan("pytorch", seqs=(64,))))
+        await screen.until(PlanEnded, 2)
+
+    screen, _ = play(tmp_path, script)
+    assert {row.status for row in rows(Recording.of(read_session(screen.server.engine.path).events))} == {
+        "ok"
+    }
+
+
+def test_commands_that_cannot_be_read_any_more_end_the_engine(tmp_path: Path) -> None:
+    class Torn(Screen):
+        async def _given(self) -> AsyncIterator[Command]:
+            await self.until(SessionStarted)
+            for command in ():
+                yield command
+            raise OSError("torn")
+
+    async def script(screen: Screen) -> None:
+        pass
+
+    assert asyncio.run(Torn(tmp_path).serve(script)).ending == "completed"
+
+
+@pytest.mark.parametrize("name", ["/dev/null", __file__])
+def test_commands_come_to_an_end_whatever_stdin_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def all_of_them() -> list[Command]:
+        async with asyncio.timeout(10):
+            return [command async for command in commands_from_stdin()]
+
+    with Path(name).open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert asyncio.run(all_of_them()) == []
+
+
+def test_what_a_quick_look_answered_is_still_missing_from_a_sweep() -> None:
+    sweep = plan("pytorch", "sdpa", seqs=(16, 32))
+    look = plan("pytorch", "sdpa", seqs=(16,), stopping=Stopping(repeats=1))
+    assert missing(Recording.of([Planned(plan=sweep), *answers(look)])) == sweep
+    (left,) = [
+        missing(Recording.of([*answers(sweep, 1), Planned(plan=sweep), PlanEnded(ending="completed")]))
+    ]
+    assert left is not None
+    assert [shape.seq_q for shape in left.workloads] == [32]
+
+
+def test_cases_answered_in_different_rounds_are_missing() -> None:
+    sweep = plan("pytorch", "sdpa", seqs=(16, 32))
+    halves = [plan(name, seqs=(16, 32)) for name in ("pytorch", "sdpa")]
+    events = [Planned(plan=sweep), *answers(halves[0]), *answers(halves[1])]
+    assert missing(Recording.of(events), sweep) == sweep
+
+
+def answers(of: Plan, shapes: int | None = None) -> list[Event]:
+    """A plan of which the first shapes have been answered, by failures."""
+    cases = [case for _, some in list(of.shapes())[:shapes] for case in some]
+    return [
+        Planned(plan=of),
+        *(
+            Failure(
+                case=case.number,
+                workload=case.workload,
+                implementation=case.implementation,
+                kind="error",
+                message="of no concern",
+            )
+            for case in cases
+        ),
+    ]
 
 
 def test_an_interrupted_session_is_gone_on_with(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from profiler.client import EngineClient, EngineError
 from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
 from profiler.events import Log, PlanEnded, Planned
 from profiler.plan import Plan, PlanError
+from profiler.recording import Recording
 from profiler.units import plain_text
 from tui import remembered
 from tui.app.bench_driver import BenchDriver, Stage
@@ -76,8 +77,14 @@ class AttnprofApp(App[int]):
         ),
         Binding("t", "theme", "Theme", show=False, id="app.theme", tooltip="The next theme"),
         Binding("question_mark", "help", "Help", id="app.help", tooltip="Keys, and what the words mean"),
-        Binding("q", "quit", "Quit", id="app.quit", tooltip="End; what was measured is saved"),
-        Binding("ctrl+q", "quit", "Quit", show=False, id="app.quit_too"),
+        Binding(
+            "q,ctrl+q",
+            "quit",
+            "Quit",
+            key_display="q",
+            id="app.quit",
+            tooltip="End; what was measured is saved",
+        ),
     ]
 
     def __init__(
@@ -92,17 +99,21 @@ class AttnprofApp(App[int]):
         self.settings = settings
         self.glyphs = ASCII if settings.ascii else UNICODE
         self.live = self.desk = Desk(client, mode)
-        self.driver = BenchDriver(self._measure, settings.refine_after_s if settings.refine else None)
+        self.driver = self._make_driver()
         self.frozen = False
         self.engine_error = ""
         """Why the engine could not be started, or how it died."""
         self._resume = resume
+        self._resuming = False
         self._painted_s = 0.0
         self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
         self._sweep: SweepScreen | None = None
         self.add_mode("bench", lambda: self._bench)
         self.add_mode("sweep", self._make_sweep)
         self.add_mode("sessions", self._make_sessions)
+
+    def _make_driver(self) -> BenchDriver:
+        return BenchDriver(self._measure, self.settings.refine_after_s if self.settings.refine else None)
 
     def _make_sweep(self) -> SweepScreen:
         from tui.app.screens.sweep import SweepScreen
@@ -139,6 +150,9 @@ class AttnprofApp(App[int]):
             await desk.client.run(partial(self._hear, desk))
         except EngineError as error:
             self.engine_error = str(error)
+            desk.lose()
+            if desk is self.live:
+                self.driver.leave()
             self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
 
     def _hear(self, desk: Desk, message: EngineMessage) -> None:
@@ -153,7 +167,7 @@ class AttnprofApp(App[int]):
             case Log(level="warning" | "error" as severity, message=text) if desk is self.live:
                 self.notify(plain_text(text), severity=severity, markup=False, timeout=12)
             case PlanEnded(ending=ending) if desk is self.live and desk.recording.plans:
-                self.driver.ended(desk.recording.plans[-1], ending, time.monotonic())
+                self.driver.ended(_measured(desk.recording), ending, time.monotonic())
                 self._remember()
 
     def _begin(self, hello: Hello) -> None:
@@ -166,7 +180,10 @@ class AttnprofApp(App[int]):
         choice = choice or default_choice(hello, self.settings.baseline)
         self._bench.choose(choice)
         self._propose(choice)
-        self.driver.want(choice, time.monotonic())
+        if self._resuming:  # it measures what its session lacks, and nothing else until it is told to
+            self._resuming = False
+        else:
+            self.driver.want(choice, time.monotonic())
 
     def _propose(self, choice: Choice) -> None:
         if self._sweep is not None:
@@ -183,12 +200,21 @@ class AttnprofApp(App[int]):
             self._bench.choose(choice)
 
     def _measure(self, choice: Choice, stage: Stage) -> None:
-        """What the driver finds due; never in the place of a sweep, which is ended on purpose only."""
+        """What the driver finds due."""
         live = self.live
-        if live.hello is None or self._is_sweeping:
+        if live.hello is None:
             return
         make = quick_plan if stage == "quick" else full_plan
         live.send(Measure(plan=make(choice, live.hello.name)))
+
+    def _drive(self, now_s: float) -> None:
+        """Measure what is due; a sweep is ended on purpose only, and what is due waits for its end."""
+        if self._takes_commands and not self._is_sweeping:
+            self.driver.tick(now_s)
+
+    @property
+    def _takes_commands(self) -> bool:
+        return self.live.client.takes_commands and not self.live.lost
 
     @property
     def _is_sweeping(self) -> bool:
@@ -197,9 +223,10 @@ class AttnprofApp(App[int]):
     # What is painted.
 
     def _tick(self) -> None:
+        if not self.is_running:  # it is ending, and its screens are gone
+            return
         now_s = time.monotonic()
-        if self.live.client.takes_commands:
-            self.driver.tick(now_s)
+        self._drive(now_s)
         desk = self.desk
         if self.frozen or not (desk.changed or desk.urgent):
             return
@@ -223,14 +250,14 @@ class AttnprofApp(App[int]):
     def on_bench_screen_wanted(self, message: BenchScreen.Wanted) -> None:
         """Measure it, soon."""
         self.desk.changed = True
-        if self.desk is not self.live or not self.live.client.takes_commands:
+        if self.desk is not self.live or not self._takes_commands:
             return
         self._propose(message.choice)
         if message.anew and self._is_sweeping:
             self.notify("a sweep is running: stop it first (2, then S)", severity="warning")
             return
         self.driver.want(message.choice, time.monotonic(), anew=message.anew)
-        self.driver.tick(time.monotonic())
+        self._drive(time.monotonic())
 
     def on_sweep_screen_start(self, message: SweepScreen.Start) -> None:
         """Measure a sweep in place of what runs."""
@@ -319,7 +346,8 @@ class AttnprofApp(App[int]):
 
     async def _replace_engine(self, client: EngineClient) -> None:
         await self.close_engines()
-        self.driver.leave()
+        self.driver = self._make_driver()  # what the other session knew is not in this one
+        self._resuming = True
         self.live = self.desk = Desk(client, "live")
         self._listen_to(self.live)
         self.action_go("sweep")
@@ -395,6 +423,17 @@ class AttnprofApp(App[int]):
 
     async def _run_bound(self, action: str, node: Any) -> None:
         await self.run_action(action, node)
+
+
+def _measured(recording: Recording) -> Plan:
+    """The latest plan without the shapes that were skipped."""
+    plan, cases = recording.plans[-1], recording.cases
+    shapes = tuple(
+        shape
+        for shape, group in plan.shapes()
+        if all(case.number in cases and cases[case.number].done for case in group)
+    )
+    return msgspec.structs.replace(plan, workloads=shapes)
 
 
 def _first_of(plan: Plan | None) -> Choice | None:

@@ -26,7 +26,6 @@ class _Seen:
 
     passes: frozenset[Pass]
     implementations: frozenset[str]
-    baseline: str | None
     stage: Stage
 
     def covers(self, choice: Choice) -> bool:
@@ -82,9 +81,7 @@ class BenchDriver:
             return
         stage: Stage = "full" if plan.takes.accuracy else "quick"
         for workload in plan.workloads:
-            self._seen[workload] = _Seen(
-                frozenset(plan.passes), frozenset(plan.implementations), plan.baseline, stage
-            )
+            self._seen[workload] = _Seen(frozenset(plan.passes), frozenset(plan.implementations), stage)
         if self.choice is None or self.choice.workload() not in plan.workloads or self._due_s is not None:
             return
         self.stage = None

@@ -29,6 +29,8 @@ class Desk:
     hello: Hello | None = None
     running: Plan | None = None
     paused: bool = False
+    lost: bool = False
+    """Whether the engine has died: nothing more comes, and nothing can be measured."""
     changed: bool = False
     """Whether there is anything new since this was last set to False."""
     urgent: bool = False
@@ -50,9 +52,14 @@ class Desk:
                 self.running, self.urgent = None, True
             case Samples(first_round=0):
                 self.urgent = True
-            case Telemetry():
-                self._forget_idle_readings()
         self.recording.add(message)
+        if isinstance(message, Telemetry):
+            self._forget_idle_readings()
+
+    def lose(self) -> None:
+        """The engine has died, and what it measured with it."""
+        self.running, self.paused, self.lost = None, False, True
+        self.changed = self.urgent = True
 
     def send(self, command: Command) -> None:
         """Tell the engine."""
@@ -73,6 +80,7 @@ class Desk:
             recording=self.recording,
             running=self.running,
             paused=self.paused,
+            lost=self.lost,
             path=Path(self.hello.path) if self.hello and self.hello.path else None,
             now_s=self.recording.last_s + since_s,
         )

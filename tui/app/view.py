@@ -18,7 +18,8 @@ class View:
     """A moment of the app, handed to a screen's `show`. What it holds is not to be changed by who paints it.
 
     `running` is the plan being measured, None when the engine rests; `paused` whether it will
-    begin no further shape. `path` is the session file. `now_s` is the session's time, for what has elapsed.
+    begin no further shape, `lost` whether the engine has died. `path` is the session file. `now_s` is the
+    session's time, for what has elapsed.
     """
 
     mode: Mode = "live"
@@ -26,10 +27,11 @@ class View:
     recording: Recording = field(default_factory=Recording)
     running: Plan | None = None
     paused: bool = False
+    lost: bool = False
     path: Path | None = None
     now_s: float = 0.0
 
     @property
     def can_measure(self) -> bool:
         """Whether there is an engine that does as it is told."""
-        return self.mode in ("live", "demo")
+        return self.mode in ("live", "demo") and not self.lost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.events import Environment
+from profiler.events import Continued, Environment
 from profiler.export.markdown.text import Column, code, escape, section, table
 from profiler.recording import Recording
 from profiler.rows import Row
@@ -63,12 +63,25 @@ def environment(recording: Recording) -> str | None:
         "system": escape(", ".join(filter(None, (environment.os, _python(environment))))),
         "command": code(header.command) if header.command else "",
         "started": escape(header.started),
+        "continued": escape("; ".join(map(_continuation, recording.continued))),
         "git commit": code(environment.git_commit) if environment.git_commit else "",
         "attnprof": escape(header.attnprof),
     }
     facts = {name: fact for name, fact in facts.items() if fact}
     columns = [Column("", list(facts), right=False), Column("", list(facts.values()), right=False)]
     return section("Environment", table(columns))
+
+
+def _continuation(run: Continued) -> str:
+    """When a later run went on with the session, and on what: it need not be what the first one had."""
+    packages, gpu = run.environment.packages, run.environment.gpu
+    parts = [
+        run.started,
+        f"torch {packages['torch']}" if "torch" in packages else "",
+        f"driver {gpu.driver}" if gpu and gpu.driver else "",
+        f"attnprof {run.attnprof}",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _python(environment: Environment) -> str:

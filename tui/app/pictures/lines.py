@@ -92,10 +92,13 @@ def x_scale(places: Sequence[float]) -> Scale:
     return Scale(low, high, 2 if doubles(places) else None)
 
 
-def y_scale(values: Sequence[float]) -> Scale:
-    """From zero to a round number, or from decade to decade where values differ by more than two."""
+def y_scale(values: Sequence[float], *, doubling: bool = False) -> Scale:
+    """From zero to a round number; logarithmic where that would leave the small values on the ground.
+
+    That is where values differ by more than two decades, or by one over an x axis that is `doubling`.
+    """
     low, high = min(values), max(values)
-    if low > 0 and high / low > 10**_MOST_DECADES:
+    if low > 0 and high / low > 10 ** (1 if doubling else _MOST_DECADES):
         return Scale(_round_down(low), _round_up(high), 10)
     return Scale(min(0.0, low), _round_up(high) if high > 0 else 1.0)
 
@@ -153,7 +156,7 @@ def draw(chart: LineChart, width: int, height: int, *, ascii_only: bool = False)
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Text("no room for a chart", style="dim")
     across = x_scale([place for place, _ in chart.ticks])
-    up = y_scale([y for curve in known for _, y in curve.points])
+    up = y_scale([y for curve in known for _, y in curve.points], doubling=across.base == 2)
     rows = height - 3  # the title, the x axis and its ticks
     marked = [(curve, mark_of(curve.place, ascii_only=ascii_only)) for curve in known]
     body = _figure(chart, marked, across, up, width - names, rows, ascii_only=ascii_only)

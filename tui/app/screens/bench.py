@@ -228,6 +228,8 @@ class BenchScreen(Screen[None]):
 
     def _why_nothing(self) -> str:
         view = self._shown
+        if view is not None and view.lost:
+            return "nothing is measured: the engine has died"
         if view is None or view.hello is None or (view.mode == "live" and view.recording.header is None):
             return "loading torch"
         if view.mode in ("recording", "watch"):
@@ -245,6 +247,8 @@ class BenchScreen(Screen[None]):
         """What goes on, in a few words, and the look of them."""
         if view.mode in ("recording", "watch"):
             return ("recording", "muted") if view.running is None else ("being measured", "warning")
+        if view.lost:
+            return "the engine has died", "bad"
         if view.recording.header is None:
             return "loading torch", "muted"
         worst = max((time.margin or 0 for line in lines for time in _times(line)), default=0)

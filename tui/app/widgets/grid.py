@@ -38,7 +38,7 @@ class GridTable(Painted, can_focus=True):
         Binding("home", "move(-100000, 0)", "First", show=False, id="grid.first"),
         Binding("end", "move(100000, 0)", "Last", show=False, id="grid.last"),
         Binding("f", "follow", "Follow", show=False, id="grid.follow", tooltip="Back to what is measured"),
-        Binding("enter", "open", "Details", id="grid.open", tooltip="The details of the cell"),
+        Binding("enter", "open", "Details", show=False, id="grid.open", tooltip="The details of the cell"),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
