@@ -171,6 +171,7 @@ class Engine:
             _remove_if_empty(self._log)
 
     async def _run_plans(self, plans: AsyncIterable[Plan]) -> tuple[Ending, str]:
+        failure = ""  # why the last plan could not be measured
         coming = aiter(plans)
         following = asyncio.ensure_future(anext(coming, None))
         try:
@@ -178,7 +179,7 @@ class Engine:
                 raise asyncio.CancelledError
             await self._start_worker()  # while the first plan may still be thought about
             while (plan := await following) is not None:
-                await self._run_plan(plan)
+                failure = await self._try_plan(plan)
                 following = asyncio.ensure_future(anext(coming, None))
         except asyncio.CancelledError:
             if self._stop_reason is None or self._task is None:
@@ -192,7 +193,18 @@ class Engine:
             return "failed", str(error)
         finally:
             following.cancel()
-        return "completed", ""
+        return ("failed", failure) if failure else ("completed", "")
+
+    async def _try_plan(self, plan: Plan) -> str:
+        """Run a plan; why it could not be, if no worker was to be had: the next may find one."""
+        try:
+            await self._run_plan(plan)
+        except WorkerError as error:
+            self._emit(Log(level="error", message=str(error)))
+            await self._end_worker(by_force=True)
+            self._end_plan("failed", str(error))
+            return str(error)
+        return ""
 
     def _open_unmeasured(self, following: asyncio.Future[Plan | None]) -> None:
         """The session of a run that never came to measuring still says what was asked for."""
@@ -221,10 +233,12 @@ class Engine:
             await self._measure_shape(workload, cases)
             if self._is_cut("shape"):
                 self._cut = None
-        ending: Ending = "interrupted" if self._is_cut("plan") else "completed"
+        self._end_plan("interrupted" if self._is_cut("plan") else "completed")
+
+    def _end_plan(self, ending: Ending, reason: str = "") -> None:
         self._plan, self._cut = None, None
-        self._told_of_s = time.monotonic() - self._began_s + LAG_S
-        self._emit(PlanEnded(ending=ending))
+        self._told_of_s = round(time.monotonic() - self._began_s + LAG_S, 3)
+        self._emit(PlanEnded(ending=ending, reason=reason))
 
     def _warn_if_gone(self) -> None:
         """Say, once, that the file is written without a name: somebody removed it, or its folder."""

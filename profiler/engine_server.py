@@ -22,7 +22,7 @@ from profiler.engine import Engine
 from profiler.environment import Device
 from profiler.events import CaseStarted, Continued, Event, Failure, Finished, SessionStarted
 from profiler.plan import Plan
-from profiler.session_run import Session, read_for_resuming
+from profiler.session_run import Session
 from profiler.worker_process import COMMAND
 
 Say = Callable[[bytes], None]
@@ -60,8 +60,7 @@ class EngineServer:
         if resume is None:
             session = Session.create(folder, device)
         else:
-            self._before, recording, self._next = read_for_resuming(resume)
-            session = Session.reopen(resume, recording, device)
+            session, self._before, self._next = Session.resume(resume, device)
             self._is_kept = True
         self.engine = Engine(
             device, session, command=command, listen=self._hear, worker_command=worker_command

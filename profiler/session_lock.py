@@ -7,7 +7,11 @@ ended. Where a file system has no locks, every file looks as if nobody wrote it.
 from __future__ import annotations
 
 import fcntl
+import time
 from contextlib import suppress
+
+_TRIES = 3
+_BETWEEN_S = 0.02
 
 
 def hold(descriptor: int) -> None:
@@ -17,7 +21,14 @@ def hold(descriptor: int) -> None:
 
 
 def try_hold(descriptor: int) -> bool:
-    """Take the lock until the file is closed; False if another writer has it."""
+    """Take the lock until the file is closed; False if another writer has it.
+
+    A probe has it for a moment only, so it is tried more than once.
+    """
+    for _ in range(_TRIES - 1):
+        if _try(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(_BETWEEN_S)
     return _try(descriptor, fcntl.LOCK_EX)
 
 

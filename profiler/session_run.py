@@ -43,30 +43,33 @@ class Session:
         return cls(SessionWriter.create(folder, started, device.info.name, label), started)
 
     @classmethod
-    def reopen(cls, path: Path, recording: Recording, device: Device) -> Session:
-        """The session file that `recording` was read from, to be gone on with on `device`.
+    def resume(cls, path: Path, device: Device) -> tuple[Session, list[Event], Plan]:
+        """A session file to be gone on with on `device`, the events that it holds, and what it lacks.
 
         Raises:
-            SessionError: it was recorded on another device, another process is writing it, or it cannot be
-                written.
+            SessionError: it cannot be read or written, lacks nothing, was recorded on another device,
+                or another process is writing it.
         """
-        recorded = recording.header.environment if recording.header else None
-        if recorded is None or recorded.device.partition(":")[0] != device.info.kind:
-            was = recorded.device if recorded else "nothing known"
-            raise SessionError(f"'{path}' was recorded on {was}, and cannot be gone on with on {device.name}")
-        if recorded.gpu is not None and device.gpu is not None and recorded.gpu.name != device.gpu.name:
-            raise SessionError(
-                f"'{path}' was recorded on {recorded.gpu.name}, and this is {device.gpu.name}: "
-                "go on with it where it began"
-            )
-        return cls(
-            SessionWriter.reopen(path),
+        writer = SessionWriter.reopen(path)  # first of all, for from here on nobody else writes it
+        try:
+            events = read_session(path).events
+            recording = Recording.of(events)
+            _check_device(path, recording, device)
+            plan = missing(recording)
+            if plan is None:
+                raise SessionError(f"'{path}' is complete: there is nothing left to measure")
+        except BaseException:
+            writer.close()
+            raise
+        session = cls(
+            writer,
             datetime.now(UTC),
             is_new=False,
             elapsed_s=recording.last_s,
             next_case=max(recording.cases, default=-1) + 1,
             ceilings=recording.ceilings.matmul if recording.ceilings else (),
         )
+        return session, events, plan
 
     @property
     def path(self) -> Path:
@@ -135,15 +138,15 @@ def _is_answered(case: CaseRecord, plan: Plan) -> bool:
     )
 
 
-def read_for_resuming(path: Path) -> tuple[list[Event], Recording, Plan]:
-    """The events of a session that can be gone on with, what they add up to, and what it lacks.
-
-    Raises:
-        SessionError: it cannot be read, or lacks nothing.
-    """
-    events = read_session(path).events
-    recording = Recording.of(events)
-    plan = missing(recording)
-    if plan is None:
-        raise SessionError(f"'{path}' is complete: there is nothing left to measure")
-    return events, recording, plan
+def _check_device(path: Path, recording: Recording, device: Device) -> None:
+    """Numbers of another kind of device do not belong into the session."""
+    recorded = recording.header.environment if recording.header else None
+    if recorded is None or recorded.device.partition(":")[0] != device.info.kind:
+        was = recorded.device if recorded else "nothing known"
+        raise SessionError(f"'{path}' was recorded on {was}, and cannot be gone on with on {device.name}")
+    before, now = recorded.gpu, device.gpu
+    if before is None or now is None or before.name == now.name or (before.uuid and before.uuid == now.uuid):
+        return
+    raise SessionError(
+        f"'{path}' was recorded on {before.name}, and this is {now.name}: go on with it where it began"
+    )

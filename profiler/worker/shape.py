@@ -83,8 +83,8 @@ def _check_cases(
 ) -> Iterator[Subject]:
     """Every case's first calls; those that can be measured, each as soon as it has been checked.
 
-    What a case was visited for in between is let go of before the next is checked, which is to
-    find the device empty.
+    The inputs that a case was visited with in between are let go of before the next is checked,
+    which is to find the device empty.
     """
     reference = _reference(request, device, send) if request.takes.accuracy else None
     for case in request.cases:
@@ -93,7 +93,7 @@ def _check_cases(
         if checked is not None:
             wanted = tuple(which for which in request.passes if which not in checked.lost)
             yield Subject(case, implementation, checked, wanted, shared, device)
-            shared.let_go()
+            shared.let_go_of_inputs()
 
 
 def _run_rounds(

@@ -35,11 +35,11 @@ class SharedInputs:
         """New ones, shared with nobody."""
         return make_inputs(self.workload, layout, self.device.name, self.seed)
 
-    def let_go(self) -> None:
-        """Let go of all inputs and calls; who needs them makes them again."""
+    def let_go_of_inputs(self) -> None:
+        """Drop all inputs, which are made again when needed; what calls were prepared with stays."""
         self.by_layout = {}
         for subject in self.subjects:
-            subject.let_go()
+            subject.let_go_of_inputs()
 
     def make_room_for(self, subject: Subject) -> None:
         """Let go of all that others hold between their visits; they make it again."""
@@ -112,6 +112,10 @@ class Subject:
     def let_go(self) -> None:
         """Drop what was made for its calls."""
         self._calls = self._own_inputs = None
+
+    def let_go_of_inputs(self) -> None:
+        """Drop its own inputs, if it has any."""
+        self._own_inputs = None
 
     def _sample(self, wall: bool) -> dict[Pass, Timing]:
         # Whatever must be made is made here, before any clock starts.

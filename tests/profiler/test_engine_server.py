@@ -10,20 +10,24 @@ from typing import TypeVar
 import msgspec
 import pytest
 
+from profiler.conditions import LAG_S
 from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
 from profiler.engine_server import EngineServer, commands_from_stdin
 from profiler.environment import resolve_device
 from profiler.events import (
     CaseStarted,
+    Ceilings,
     Continued,
     Event,
     Failure,
     Finished,
+    Log,
     PlanEnded,
     Planned,
     Result,
     Samples,
     SessionStarted,
+    Telemetry,
 )
 from profiler.plan import Plan, Stopping, Takes
 from profiler.recording import Recording
@@ -32,7 +36,7 @@ from profiler.session import SessionError
 from profiler.session_reader import read_session
 from profiler.session_run import missing
 from tests.shapes import attention
-from tests.workers import FAULTY_WORKER
+from tests.workers import FAKE_WORKER, FAULTY_WORKER
 
 pytestmark = pytest.mark.usefixtures("faulty_implementations")
 
@@ -55,7 +59,12 @@ def plan(*names: str, seqs: tuple[int, ...] = (32,), stopping: Stopping = THRICE
 class Screen:
     """A screen that does as a script says: it hears messages, and sends commands in answer."""
 
-    def __init__(self, folder: Path, resume: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        resume: Path | None = None,
+        worker_command: tuple[str, ...] = FAULTY_WORKER,
+    ) -> None:
         self.heard: list[EngineMessage] = []
         self._news = asyncio.Event()
         self._commands: asyncio.Queue[Command | None] = asyncio.Queue()
@@ -71,7 +80,7 @@ class Screen:
             command="attnprof",
             say=hear,
             resume=resume,
-            worker_command=FAULTY_WORKER,
+            worker_command=worker_command,
         )
 
     def send(self, command: Command) -> None:
@@ -79,12 +88,12 @@ class Screen:
 
     async def until(self, kind: type[E], count: int = 1) -> list[E]:
         """The messages of a kind, once there are so many."""
-        while len(found := self._heard(kind)) < count:
+        while len(found := self.all_of(kind)) < count:
             self._news.clear()
             await self._news.wait()
         return found
 
-    def _heard(self, kind: type[E]) -> list[E]:
+    def all_of(self, kind: type[E]) -> list[E]:
         messages: list[object] = [*self.heard]
         return [message for message in messages if isinstance(message, kind)]
 
@@ -107,9 +116,14 @@ class Screen:
 Script = Callable[[Screen], Awaitable[None]]
 
 
-def play(folder: Path, script: Script, resume: Path | None = None) -> tuple[Screen, Finished]:
+def play(
+    folder: Path,
+    script: Script,
+    resume: Path | None = None,
+    worker_command: tuple[str, ...] = FAULTY_WORKER,
+) -> tuple[Screen, Finished]:
     async def run() -> tuple[Screen, Finished]:
-        screen = Screen(folder, resume)
+        screen = Screen(folder, resume, worker_command)
         return screen, await screen.serve(script)
 
     return asyncio.run(run())
@@ -255,11 +269,56 @@ def test_a_worker_that_dies_at_rest_is_no_fault_of_the_next_case(tmp_path: Path)
     }
 
 
+def test_ceilings_cut_short_with_their_worker_are_measured_with_the_next_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.engine._CUT_S", 0.1)
+    with_ceilings = msgspec.structs.replace(plan("pytorch"), takes=Takes(accuracy=False, graphs=False))
+
+    async def script(screen: Screen) -> None:
+        engine = screen.server.engine
+        await screen.until(SessionStarted)
+        engine._worker_command = (*FAKE_WORKER, "answers", "")  # what the next worker is
+        screen.send(Measure(plan=with_ceilings))
+        await screen.until(Planned)
+        screen.send(Stop())
+        await screen.until(PlanEnded)
+        assert not [message for message in screen.heard if isinstance(message, Ceilings | Log)]
+        screen.send(Measure(plan=with_ceilings))
+        await screen.until(Ceilings)
+        await screen.until(PlanEnded, 2)
+
+    play(tmp_path, script, worker_command=(*FAKE_WORKER, "hangs-at-ceilings", ""))
+
+
+def test_readings_are_saved_while_a_plan_is_measured_and_for_a_moment_after(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        await screen.until(SessionStarted)
+        await screen.until(Telemetry, 2)
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded)
+        await screen.until(Telemetry, len(screen.all_of(Telemetry)) + 4)
+
+    screen, _ = play(tmp_path, script)
+    (ended,) = screen.all_of(PlanEnded)
+    until_s = ended.at_s + LAG_S
+    planned = next(at for at, message in enumerate(screen.heard) if isinstance(message, Planned))
+    heard = [message for message in screen.heard[planned:] if isinstance(message, Telemetry)]
+    saved = [
+        event for event in read_session(screen.server.engine.path).events if isinstance(event, Telemetry)
+    ]
+    assert saved == heard[: len(saved)]
+    assert all(reading.at_s <= until_s for reading in saved)
+    assert all(reading.at_s > until_s - 0.01 for reading in heard[len(saved) :])
+    assert len(saved) < len(heard)
+
+
 def test_commands_that_cannot_be_read_any_more_end_the_engine(tmp_path: Path) -> None:
     class Torn(Screen):
         async def _given(self) -> AsyncIterator[Command]:
             await self.until(SessionStarted)
-            for command in ():
+            nothing: tuple[Command, ...] = ()
+            for command in nothing:
                 yield command
             raise OSError("torn")
 
@@ -284,9 +343,7 @@ def test_what_a_quick_look_answered_is_still_missing_from_a_sweep() -> None:
     sweep = plan("pytorch", "sdpa", seqs=(16, 32))
     look = plan("pytorch", "sdpa", seqs=(16,), stopping=Stopping(repeats=1))
     assert missing(Recording.of([Planned(plan=sweep), *answers(look)])) == sweep
-    (left,) = [
-        missing(Recording.of([*answers(sweep, 1), Planned(plan=sweep), PlanEnded(ending="completed")]))
-    ]
+    left = missing(Recording.of([*answers(sweep, 1), PlanEnded(ending="interrupted")]))
     assert left is not None
     assert [shape.seq_q for shape in left.workloads] == [32]
 
@@ -356,3 +413,23 @@ def test_a_complete_session_cannot_be_gone_on_with(tmp_path: Path) -> None:
     screen, _ = play(tmp_path, script)
     with pytest.raises(SessionError, match="complete"):
         play(tmp_path, script, resume=screen.server.engine.path)
+
+
+def test_a_plan_for_which_no_worker_can_be_had_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(screen: Screen) -> None:
+        await screen.until(SessionStarted)
+        monkeypatch.setattr("profiler.engine.START_TIMEOUT_S", 0.01)
+        limited = msgspec.structs.replace(plan("pytorch"), memory_limit_bytes=8 * 2**30)
+        screen.send(Measure(plan=limited))  # another limit takes another worker
+        await screen.until(PlanEnded)
+        monkeypatch.undo()
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(Result, 3)
+        await screen.until(PlanEnded, 2)
+
+    screen, finished = play(tmp_path, script)
+    endings = [message.ending for message in screen.heard if isinstance(message, PlanEnded)]
+    assert endings == ["failed", "completed"]
+    assert finished.ending == "completed"

@@ -124,6 +124,15 @@ def test_a_measurement_cut_short_does_not_take_the_place_of_a_whole_one() -> Non
     assert numbers(recording) == [0, 1]
 
 
+def test_nor_does_it_where_it_has_samples_enough() -> None:
+    half: list[Event] = [Planned(plan=again(WHOLE, 2))]
+    for case in cases(again(WHOLE, 2)):
+        half += [*checked(case), *(samples(case, which, count=LEAST_SAMPLES) for which in PASSES)]
+    events = [*whole_measurement(WHOLE), *half]
+    assert numbers(Recording.of(events)) == [2, 3]
+    assert numbers(Recording.of([*events, PlanEnded(ending="interrupted")])) == [0, 1]
+
+
 def test_what_a_cut_plan_leaves_is_partial_and_no_longer_running() -> None:
     events = [Planned(plan=WHOLE), *checked(FIRST), samples(FIRST, "fwd", count=3)]
     assert {row.status for row in rows(Recording.of(events))} == {"running"}
@@ -139,6 +148,16 @@ def test_speedups_never_mix_measurements() -> None:
     recording = Recording.of([*whole_measurement(WHOLE), *whole_measurement(one, speed=4.0)])
     (row, *_) = rows(recording, baseline="pytorch")
     assert (row.case, row.speedup) == (2, None)
+
+
+def test_a_pass_that_another_plan_asked_for_is_no_row() -> None:
+    forward = again(plan([attention(seq=64)], ["pytorch"], ["fwd"]), 2)
+    events: list[Event] = [*whole_measurement(WHOLE), Planned(plan=forward)]
+    for case in cases(forward):
+        events += [*checked(case), *measured(case, passes=["fwd"])]
+    found = rows(Recording.of(events))
+    assert [(row.which, row.status) for row in found if row.workload == attention(seq=64)] == [("fwd", "ok")]
+    assert {row.which for row in found} == set(PASSES)
 
 
 def test_several_plans_are_one_for_a_report() -> None:

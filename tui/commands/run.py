@@ -170,7 +170,7 @@ def command(
     from profiler.environment import DeviceError, resolve_device
     from profiler.events import Finished
     from profiler.plan import PlanError
-    from profiler.session_run import Session, read_for_resuming
+    from profiler.session_run import Session
     from tui import running
     from tui.planning import Asked, make_plan
     from tui.progress import progress_for
@@ -191,8 +191,7 @@ def command(
         else:
             _check_alone(ctx, asked)
             path = session.find_session(resume, folder)
-            before, recording, plan = read_for_resuming(path)
-            writing = Session.reopen(path, recording, device)
+            writing, before, plan = Session.resume(path, device)
     except (PlanError, UnknownImplementation, DeviceError, session.SessionError, ValueError) as error:
         raise Refusal(str(error)) from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from profiler.child_process import ChildProcess
 from profiler.client import EngineClient, EngineError
 from profiler.clients.child import ChildEngine
 from profiler.control import Hello, Measure, Pause, Stop
@@ -156,6 +157,20 @@ def test_words_with_spaces_and_quotes_arrive_as_they_are(tmp_path: Path) -> None
     with pytest.raises(EngineError) as caught:
         asyncio.run(hear_out(ChildEngine([sys.executable, "-c", echo, *words], tmp_path / "engine.log")))
     assert "|".join(words) in str(caught.value)
+
+
+def test_a_child_that_is_gone_is_not_killed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[int] = []
+
+    async def scenario() -> None:
+        child = await ChildProcess.start((sys.executable, "-c", ""), tmp_path / "log")
+        await child.kill()
+        await child.discard_output()
+        monkeypatch.setattr(os, "killpg", lambda group, number: killed.append(group))
+        await child.kill()
+
+    asyncio.run(scenario())
+    assert killed == []
 
 
 def test_one_that_was_closed_before_it_ran_does_not_start(tmp_path: Path) -> None:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from profiler.events import Planned
+from profiler.events import Event, Planned
 from profiler.export import FORMATS, Format, UnknownFormat, export, format_of
+from profiler.plan import Stopping
 from profiler.recording import Recording
 from tests.examples import (
     FLASH_KERNEL,
     GIB,
     attention,
     cases,
+    checked,
     failed,
     header,
     held,
     hopper,
     lab6,
     lab6_events,
+    measured,
     plan,
     single,
 )
@@ -51,6 +55,20 @@ def test_a_pass_that_was_not_asked_for_is_null() -> None:
     content = exported(single(["fwd"]))
     assert content["backward"] == {"time(s)": None, "FLOPS(TFLOPs/s)": None}
     assert content["forward"]["time(s)"] == pytest.approx(0.001)
+
+
+def test_of_several_plans_each_result_says_how_its_own_measured() -> None:
+    quick = Stopping(budget_s=1.0, warm_up_s=0.0)
+    events: list[Event] = [header()]
+    for first, (seq, stopping) in enumerate([(64, quick), (128, Stopping())]):
+        of = plan([attention(seq=seq)], ["flash2"])
+        of = msgspec.structs.replace(of, stopping=stopping, first_case=first)
+        (case,) = cases(of)
+        events += [Planned(plan=of), *checked(case), *measured(case)]
+    found = [
+        (one["seq_len"], one["attnprof"]["stopping"]["warm_up_s"]) for one in exported(Recording.of(events))
+    ]
+    assert found == [(64, 0.0), (128, Stopping().warm_up_s)]
 
 
 def test_the_fuller_result_stands_under_attnprof() -> None:

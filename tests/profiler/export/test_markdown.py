@@ -11,6 +11,7 @@ from profiler.events import (
     Accuracy,
     CaseChecked,
     Ceilings,
+    Continued,
     Event,
     Finished,
     Kernel,
@@ -133,6 +134,16 @@ def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
 )
 def test_the_environment_holds(report: str, fact: str) -> None:
     assert fact in section(report, "Environment")
+
+
+def test_the_environment_says_on_what_the_session_was_gone_on_with() -> None:
+    first = header()
+    environment = msgspec.structs.replace(first.environment, packages={"torch": "9.9.9"})
+    later = Continued(
+        attnprof="0.2.0", started="2027-01-01T00:00:00+00:00", command="attnprof", environment=environment
+    )
+    found = section(export(Recording.of([*lab6_events(), later]), "md"), "Environment")
+    assert "2027-01-01T00:00:00+00:00, torch 9.9.9, driver 570.86.15, attnprof 0.2.0" in found
 
 
 def test_what_shapes_share_is_said_once_and_what_varies_is_a_column(report: str) -> None:
