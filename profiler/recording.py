@@ -77,6 +77,10 @@ class PassRecord:
         self.wall_ms.extend(event.wall_ms)
         self.last_s = max(self.last_s, event.at_s)
 
+    def forget_samples(self) -> None:
+        """Let go of the samples; a result stays."""
+        self.device_ms, self.wall_ms, self.sm_mhz = [], [], []
+
     def finish(self, result: Result) -> None:
         """The result of the rounds."""
         self.result = result

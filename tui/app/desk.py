@@ -53,8 +53,11 @@ class Desk:
             case Samples(first_round=0):
                 self.urgent = True
         self.recording.add(message)
-        if isinstance(message, Telemetry):
-            self._forget_idle_readings()
+        match message:
+            case Telemetry():
+                self._forget_idle_readings()
+            case PlanEnded() if self.mode in ("live", "demo"):
+                self._forget_replaced_samples()
 
     def lose(self) -> None:
         """The engine has died, and what it measured with it."""
@@ -84,6 +87,14 @@ class Desk:
             path=Path(self.hello.path) if self.hello and self.hello.path else None,
             now_s=self.recording.last_s + since_s,
         )
+
+    def _forget_replaced_samples(self) -> None:
+        """What a later measurement took the place of is in the file; an app that is open for days lets go."""
+        shown = self.recording.latest().cases
+        for number, case in self.recording.cases.items():
+            if number not in shown:
+                for record in case.passes.values():
+                    record.forget_samples()
 
     def _forget_idle_readings(self) -> None:
         if self.running is not None or self.mode == "recording":

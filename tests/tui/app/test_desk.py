@@ -156,3 +156,20 @@ def test_an_engine_that_rests_between_plans_forgets_only_of_its_last_rest() -> N
     made.hear(PlanEnded(at_s=3001.0, ending="completed"))
     resting(made, 2000, from_s=3002.0)
     assert len(made.view().recording.telemetry) == 4001
+
+
+def test_samples_that_a_later_measurement_took_the_place_of_are_let_go_and_results_stay() -> None:
+    one = plan([attention()], ["flash2"])
+    (first,) = cases(one)
+    again = msgspec.structs.replace(one, first_case=1)
+    (second,) = cases(again)
+    heard: list[Event] = [header(), Planned(plan=one), *checked(first), *measured(first)]
+    made = desk(hello(), *heard, PlanEnded(ending="completed"))
+    before = made.recording.cases[0].passes["fwd"]
+    assert before.device_ms
+    for event in (Planned(plan=again), *checked(second), *measured(second), PlanEnded(ending="completed")):
+        assert isinstance(event, EngineMessage)
+        made.hear(event)
+    assert (before.device_ms, before.wall_ms) == ([], [])
+    assert before.result is not None
+    assert made.recording.cases[1].passes["fwd"].device_ms
