@@ -77,6 +77,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def count(self) -> int:
         return len(self.workloads) * len(self.implementations)
 
+    @property
+    def is_sweep(self) -> bool:
+        """Whether it goes over several shapes."""
+        return len(self.workloads) > 1
+
     def shapes(self) -> Iterator[tuple[Attention, tuple[Case, ...]]]:
         """Each workload with its cases, which are measured together in rounds."""
         for index, workload in enumerate(self.workloads):

@@ -106,7 +106,7 @@ def missing(recording: Recording, plan: Plan | None = None) -> Plan | None:
     way was left on purpose.
     """
     if plan is None:
-        sweeps = [plan for plan in recording.plans if len(plan.workloads) > 1]
+        sweeps = [plan for plan in recording.plans if plan.is_sweep]
         plan = next(reversed(sweeps or recording.plans), None)
     if plan is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -51,9 +52,12 @@ class Terminal:
     def fill(self) -> None:
         """Write to it until it takes no more, as one does that nobody reads."""
         writer = os.open(self.name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-        with suppress(BlockingIOError):
-            while True:
-                os.write(writer, b"." * 1024)
+        room = True
+        while room:  # the kernel moves on what was written, and then takes more
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(writer, b"." * 1024)
+            room = bool(select.select([], [writer], [], 0.1)[1])
         os.close(writer)
 
     def leave_to_the_command(self) -> None:

@@ -218,7 +218,7 @@ class AttnprofApp(App[int]):
 
     @property
     def _is_sweeping(self) -> bool:
-        return self.live.running is not None and len(self.live.running.workloads) > 1
+        return self.live.running is not None and self.live.running.is_sweep
 
     # What is painted.
 

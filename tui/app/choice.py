@@ -76,6 +76,16 @@ class Choice:
             window=self.window,
         )
 
+    def at(self, shape: Attention) -> Choice:
+        """The same to measure, on another shape."""
+        return replace(
+            _at(shape),
+            keeps=self.keeps,
+            passes=self.passes,
+            implementations=self.implementations,
+            baseline=self.baseline,
+        )
+
     def with_implementations(self, names: Sequence[str]) -> Choice:
         """The same shape on other implementations; the baseline stays if it is among them."""
         return replace(self, implementations=tuple(names), baseline=_baseline(names, self.baseline))
@@ -143,6 +153,16 @@ def choice_of(plan: Plan, workload: Attention | None = None) -> Choice:
     shape = workload or plan.workloads[0]
     if shape.seq_q != shape.seq_k:
         raise PlanError(f"its queries are {shape.seq_q} and its keys {shape.seq_k}; here they are as many")
+    return replace(
+        _at(shape),
+        passes=plan.passes,
+        implementations=plan.implementations,
+        baseline=_baseline(plan.implementations, plan.baseline),
+    )
+
+
+def _at(shape: Attention) -> Choice:
+    """A shape, with nothing chosen to be measured on it."""
     return Choice(
         batch=shape.batch,
         seq=shape.seq_q,
@@ -152,9 +172,6 @@ def choice_of(plan: Plan, workload: Attention | None = None) -> Choice:
         kv_heads=None if shape.kv_heads == shape.heads else shape.kv_heads,
         causal=shape.causal,
         window=shape.window,
-        passes=plan.passes,
-        implementations=plan.implementations,
-        baseline=_baseline(plan.implementations, plan.baseline),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from profiler.clients.repertoire import nearest_shape, step_between
 from profiler.workload import Attention
@@ -19,19 +18,4 @@ def snapped(before: Choice, after: Choice, shapes: Iterable[Attention]) -> Choic
         return after
     parameter, direction = turned
     shape = nearest_shape(known, before.workload(), parameter, direction)
-    return None if shape is None else at(after, shape)
-
-
-def at(choice: Choice, shape: Attention) -> Choice:
-    """The choice at another shape."""
-    return replace(
-        choice,
-        batch=shape.batch,
-        seq=shape.seq_q,
-        heads=shape.heads,
-        kv_heads=None if shape.kv_heads == shape.heads else shape.kv_heads,
-        head_dim=shape.head_dim,
-        dtype=shape.dtype,
-        causal=shape.causal,
-        window=shape.window,
-    )
+    return None if shape is None else after.at(shape)

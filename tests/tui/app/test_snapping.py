@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from profiler.workload import Attention
 from tui.app.choice import Choice
-from tui.app.snapping import at, snapped
+from tui.app.snapping import snapped
 
 CHOICE = Choice(
     batch=1,
@@ -71,6 +71,6 @@ def test_a_typed_value_leads_to_the_nearest_beyond_where_one_was() -> None:
 
 
 def test_a_choice_at_another_shape_keeps_what_is_measured_of_it() -> None:
-    moved = at(CHOICE, shape(seq=512, heads=8, kv_heads=2, window=128, dtype="float16", causal=False))
+    moved = CHOICE.at(shape(seq=512, heads=8, kv_heads=2, window=128, dtype="float16", causal=False))
     assert moved == replace(CHOICE, seq=512, heads=8, kv_heads=2, window=128, dtype="float16", causal=False)
-    assert at(moved, shape()).kv_heads is None
+    assert moved.at(shape()).kv_heads is None

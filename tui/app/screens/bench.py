@@ -272,7 +272,7 @@ def _device(hello: Hello) -> str:
 
 def _is_sweeping(view: View) -> bool:
     """Whether other shapes than the Bench's are measured."""
-    return view.running is not None and len(view.running.workloads) > 1
+    return view.running is not None and view.running.is_sweep
 
 
 def _times(line: Line) -> list[Estimate]:

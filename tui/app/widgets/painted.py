@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, cast
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual.events import Resize
+from textual.events import MouseScrollDown, MouseScrollUp, Resize
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -99,4 +99,27 @@ class Painted(Widget):
 
     def _restyle(self) -> None:
         self._look = None
+        self.paint()
+
+
+class PaintedRows(Painted):
+    """Painted rows with a cursor, which the wheel moves and which looks fainter without the focus."""
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor, as far as there are rows."""
+        raise NotImplementedError
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.action_move(-1)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.action_move(1)
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Paint the cursor as it looks now."""
+        super().watch_has_focus(has_focus)
         self.paint()

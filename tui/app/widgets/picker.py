@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.events import Blur, Click, Focus, Key, MouseScrollDown, MouseScrollUp, Paste
+from textual.events import Blur, Click, Focus, Key, Paste
 from textual.message import Message
 
 from impls.contract import DeviceInfo
@@ -19,12 +19,12 @@ from tui.app.choice import Choice
 from tui.app.line_edit import LineEdit
 from tui.app.parameters import PARAMETERS, Parameter, side_effect
 from tui.app.pictures.picker import Layout, Row, Shown, lay_out, picture
-from tui.app.widgets.painted import Painted
+from tui.app.widgets.painted import PaintedRows
 
 _PAGE = 8
 
 
-class Picker(Painted, can_focus=True):
+class Picker(PaintedRows, can_focus=True):
     """Implementations to check, then the parameters of the shape.
 
     It changes its own choice at once and says so; `update` is for changes from elsewhere only
@@ -187,16 +187,6 @@ class Picker(Painted, can_focus=True):
             self.action_pick()
         elif was_there and not self.editing:
             self._click_value(event.x, event.y)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """The wheel moves the cursor."""
-        event.stop()
-        self.action_move(-1)
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """The wheel moves the cursor."""
-        event.stop()
-        self.action_move(1)
 
     def on_focus(self, event: Focus) -> None:
         """The cursor looks stronger with the focus."""

@@ -9,14 +9,14 @@ from typing import ClassVar
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.events import Click
 from textual.message import Message
 
 from profiler import wording
 from profiler.units import count, plain_text
 from tui.app.metrics import BY_ID, ranked
 from tui.app.pictures.results import NAME, Layout, remark, wrapped
-from tui.app.widgets.painted import Painted
+from tui.app.widgets.painted import PaintedRows
 from tui.columns import Line
 
 _TALL = 14  # lines from which titles may have two
@@ -35,7 +35,7 @@ class _Content:
     seen: bool = False
 
 
-class ResultsTable(Painted, can_focus=True):
+class ResultsTable(PaintedRows, can_focus=True):
     """The lines of one shape, as many columns as fit, and below them the remarks on the row under the cursor.
 
     The cursor stays on its implementation whatever the order, and through `update`.
@@ -187,19 +187,6 @@ class ResultsTable(Painted, can_focus=True):
             self.sort_by(key, worst_first=True)
         else:
             self.sort_by(None)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-1)
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(1)
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """The cursor looks fainter without the focus."""
-        super().watch_has_focus(has_focus)
-        self.paint()
 
     def picture(self, width: int, height: int) -> list[Text]:
         """Titles, rows, and what is to be said of them."""

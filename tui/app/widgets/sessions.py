@@ -8,19 +8,19 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.events import Click
 from textual.message import Message
 
 from profiler.session_list import SessionSummary
 from profiler.units import plain_text
 from tui.app.pictures.sessions import SessionRows, about
-from tui.app.widgets.painted import Painted
+from tui.app.widgets.painted import PaintedRows
 
 _MOST_ABOUT = 6
 _SHARE_ABOUT = 3  # of so many lines, one may be about the session under the cursor
 
 
-class SessionTable(Painted, can_focus=True):
+class SessionTable(PaintedRows, can_focus=True):
     """The sessions in the order given. The cursor stays on its file, or its place where that is gone."""
 
     class Opened(Message):
@@ -111,19 +111,6 @@ class SessionTable(Painted, can_focus=True):
             self.action_move(self._first + where.y - 1 - self._cursor)
             if event.chain == 2:
                 self.action_open()
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-1)
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(1)
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """The cursor looks fainter without the focus."""
-        super().watch_has_focus(has_focus)
-        self.paint()
 
     def picture(self, width: int, height: int) -> list[Text]:
         """The titles, the sessions in view, and below them what is known of the one under the cursor."""
