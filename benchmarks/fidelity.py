@@ -116,7 +116,9 @@ class Clocks:
         self._bench = device.bench
         self._timer = HiddenLaunchTimer(device.bench)
         implementation = impls.find(subject.implementation)
-        self._inputs = make_inputs(subject.workload, implementation.layout, device.name, 0)
+        self._inputs = make_inputs(
+            subject.workload, implementation.layout_of(subject.workload), device.name, 0
+        )
         self._calls = Calls(implementation.prepare(subject.workload, device.name), device)
         for _ in range(3):
             self._ready()()

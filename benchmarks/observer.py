@@ -106,7 +106,7 @@ def main() -> int:
 
 def measure(subject: Subject, device: CudaDevice, sampler_pid: int) -> None:
     implementation = impls.find(subject.implementation)
-    inputs = make_inputs(subject.workload, implementation.layout, device.name, 0)
+    inputs = make_inputs(subject.workload, implementation.layout_of(subject.workload), device.name, 0)
     calls = Calls(implementation.prepare(subject.workload, device.name), device)
     order = random.Random(0)
     block(calls, subject, inputs)  # warm-up

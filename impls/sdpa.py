@@ -2,7 +2,8 @@
 
 What most model code calls. Which backend that means depends on the GPU, the dtype, the
 shape and PyTorch's version (on Hopper, cuDNN since cuDNN 9.15), so the one that ran is
-recorded beside the numbers.
+recorded beside the numbers. Windows, bottom-right causal and padded batches are explicit masks, as
+they are in such code; the flash backend takes none. Decoding is the backend's affair.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from impls.contract import Attend, Implementation, Workload
 
 
 def prepare(workload: Workload, device: str) -> Attend:
-    return prepare_sdpa(workload, device, None, takes_mask=True)
+    return prepare_sdpa(workload, device, None)
 
 
 IMPLEMENTATION = Implementation(
@@ -20,5 +21,8 @@ IMPLEMENTATION = Implementation(
     label="SDPA",
     summary="scaled_dot_product_attention, PyTorch's own choice of backend",
     prepare=prepare,
+    dropout=True,
+    decode=True,
+    ragged="padded",
     backend_of=backend_of,
 )

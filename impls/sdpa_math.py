@@ -2,7 +2,8 @@
 
 PyTorch's reference: the definition written with PyTorch operators in C++. In half precision
 on the CPU and (unless reduced-precision accumulation is allowed) on CUDA it computes in
-float32, so it is more exact and slower than the plain three lines.
+float32, so it is more exact and slower than the plain three lines. Grouped keys and values are
+repeated for each query head, in decoding too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from impls.contract import Attend, Implementation, Workload
 
 
 def prepare(workload: Workload, device: str) -> Attend:
-    return prepare_sdpa(workload, device, "MATH", takes_mask=True)
+    return prepare_sdpa(workload, device, "MATH")
 
 
 IMPLEMENTATION = Implementation(
@@ -21,5 +22,8 @@ IMPLEMENTATION = Implementation(
     summary="SDPA's reference backend, unfused",
     aliases=("sdpa_math", "math"),
     prepare=prepare,
+    dropout=True,
+    decode=True,
+    ragged="padded",
     backend_of=backend_of,
 )

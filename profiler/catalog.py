@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 import impls
@@ -11,15 +13,29 @@ from profiler.events import CatalogEntry
 
 def entries(device: DeviceInfo) -> tuple[CatalogEntry, ...]:
     """Every implementation, in the order they are shown; `install` only where that would help."""
-    return tuple(_entry(implementation, device) for implementation in impls.catalog())
+    return tuple(entry(implementation, device) for implementation in impls.catalog())
 
 
-def _entry(implementation: Implementation, device: DeviceInfo) -> CatalogEntry:
+def named(names: Iterable[str], device: DeviceInfo) -> tuple[CatalogEntry, ...]:
+    """Those that go by these names, in that order: variants and functions of one's own, which nobody lists.
+
+    A name that finds nothing is left out: why it finds nothing is said where it is to be measured.
+    """
+    found = []
+    for name in names:
+        with suppress(impls.UnknownImplementation):
+            found.append(entry(impls.find(name), device))
+    return tuple(found)
+
+
+def entry(implementation: Implementation, device: DeviceInfo) -> CatalogEntry:
+    """What is told of an implementation on `device`."""
     return CatalogEntry(
         name=implementation.name,
         label=implementation.label,
         summary=implementation.summary,
         unavailable=implementation.unavailable(device),
+        compiles=implementation.compiled,
         install=_install(implementation, device),
     )
 

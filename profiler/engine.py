@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -95,6 +95,7 @@ class Engine:
         self._plan: Plan | None = None
         self._next_case = session.next_case
         self._known_ceilings = set(session.ceilings)
+        self._described: set[str] = set()
         self._answered: dict[int, set[Pass]] = {}
         self._settled: set[int] = set()
         self._counts = {Result: 0, Failure: 0}
@@ -217,6 +218,7 @@ class Engine:
         plan = msgspec.structs.replace(plan, first_case=self._next_case)
         self._next_case += plan.count
         self._plan, self._cut = plan, None
+        self._describe(plan.implementations)
         self._emit(Planned(plan=plan))
         self._warn_if_gone()
         # One that died at rest is no fault of the case that comes next.
@@ -234,6 +236,13 @@ class Engine:
             if self._is_cut("shape"):
                 self._cut = None
         self._end_plan("interrupted" if self._is_cut("plan") else "completed")
+
+    def _describe(self, names: Iterable[str]) -> None:
+        """Tell of the implementations that nobody lists: variants, and functions of a person's own."""
+        new = [name for name in names if name not in self._described]
+        self._described.update(new)
+        if entries := catalog.named(new, self._device.info):
+            self._emit(Catalog(implementations=entries))
 
     def _end_plan(self, ending: Ending, reason: str = "") -> None:
         self._plan, self._cut = None, None
@@ -311,7 +320,7 @@ class Engine:
             MeasureShape(
                 workload=workload,
                 cases=tuple(cases),
-                passes=plan.passes,
+                passes=plan.passes_of(workload),
                 stopping=plan.stopping,
                 takes=plan.takes,
                 seed=plan.seed,
@@ -392,7 +401,9 @@ class Engine:
             ask_git=ready is not None,  # when the run is being ended, nothing may take long
         )
         self._emit(self._session.opening(self._command, described))
-        self._emit(Catalog(implementations=catalog.entries(self._device.info)))
+        entries = catalog.entries(self._device.info)
+        self._described.update(entry.name for entry in entries)
+        self._emit(Catalog(implementations=entries))
         if self._device.note:
             self._emit(Log(level="warning", message=self._device.note))
         for note in ready.notes if ready else ():
@@ -468,7 +479,7 @@ class Engine:
 
     def _settle(self, event: Result | Failure) -> None:
         """Note what the event answers; a case is settled when each of its passes has been answered."""
-        passes = set(self._plan.passes) if self._plan else set()
+        passes = set(self._plan.passes_of(event.workload)) if self._plan else set()
         answered = self._answered.setdefault(event.case, set())
         answered |= passes if event.which is None else {event.which}
         if answered >= passes:

@@ -14,7 +14,7 @@ import msgspec
 from profiler.plan import Plan
 from profiler.workload import Attention, Pass
 
-SCHEMA = (1, 2)
+SCHEMA = (1, 3)
 
 FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
 Verdict = Literal["ok", "wrong", "nan"]
@@ -81,17 +81,21 @@ class Continued(Event, tag="continued", kw_only=True, omit_defaults=True):
 
 
 class CatalogEntry(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """An implementation, and why it cannot run here (None if it can) with what to install."""
+    """An implementation, and why it cannot run here (None if it can) with what to install.
+
+    `compiles` is whether each shape's first call takes seconds, because it compiles.
+    """
 
     name: str
     label: str
     summary: str
     unavailable: str | None = None
     install: str | None = None
+    compiles: bool = False
 
 
 class Catalog(Event, tag="catalog", kw_only=True, omit_defaults=True):
-    """Every implementation attnprof knows, and which of them can run here."""
+    """Implementations, and which of them can run here: first all that attnprof lists, then those named."""
 
     implementations: tuple[CatalogEntry, ...]
 

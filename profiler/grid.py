@@ -84,25 +84,30 @@ def workloads(
     dtype: Sequence[str],
     causal: Sequence[bool],
     window: Sequence[int | None],
+    seq_q: Sequence[int] | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    decode: bool = False,
 ) -> tuple[Attention, ...]:
     """Every combination, with the sequence length turning fastest.
 
-    `kv_heads` None is as many as heads. Exactly one of `head_dim` and `emb_dim` (heads * head_dim)
-    is given.
+    `seq` is that of the keys; `seq_q` None is as many queries, `kv_heads` None as many as heads. Exactly
+    one of `head_dim` and `emb_dim` (heads * head_dim) is given.
 
     Raises:
         PlanError: there are too many, or a combination is no attention call.
     """
     kv: Sequence[int | None] = kv_heads or (None,)
+    queries: Sequence[int | None] = seq_q or (None,)
     widths: Sequence[int] = head_dim or emb_dim or ()
-    count = math.prod(len(axis) for axis in (batch, seq, heads, kv, widths, dtype, causal, window))
+    count = math.prod(len(axis) for axis in (batch, queries, seq, heads, kv, widths, dtype, causal, window))
     if count > MOST_CASES:
         raise PlanError(
             f"the lists multiply into {count:,} shapes; at most {MOST_CASES:,} cases are possible"
         )
     made = []
-    for name, b, h, kv_h, width, masked, w, s in product(
-        dtype, batch, heads, kv, widths, causal, window, seq
+    for name, b, h, kv_h, width, masked, w, q, s in product(
+        dtype, batch, heads, kv, widths, causal, window, queries, seq
     ):
         if head_dim is None and width % h:
             raise PlanError(f"emb dim must be a multiple of heads: {width} is not one of {h}")
@@ -110,7 +115,7 @@ def workloads(
             made.append(
                 Attention(
                     batch=b,
-                    seq_q=s,
+                    seq_q=q or s,
                     seq_k=s,
                     heads=h,
                     kv_heads=kv_h or h,
@@ -118,6 +123,9 @@ def workloads(
                     dtype=name,
                     causal=masked,
                     window=w,
+                    dropout=dropout,
+                    softcap=softcap,
+                    decode=decode,
                 )
             )
         except WorkloadError as error:

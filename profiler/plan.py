@@ -49,7 +49,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run. Cases are numbered workload by workload, implementations in the order given."""
+    """A whole run. Cases are numbered workload by workload, implementations in the order given.
+
+    Raises:
+        PlanError: there are too many cases, or a workload has none of the passes.
+    """
 
     workloads: tuple[Attention, ...]
     implementations: tuple[str, ...]
@@ -72,10 +76,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 f"that makes {self.count:,} cases (shapes x implementations); at most {MOST_CASES:,} "
                 "are possible, so give shorter lists"
             )
+        if not all(map(self.passes_of, self.workloads)):
+            raise PlanError(f"decoding has a forward pass alone, and asked for is {', '.join(self.passes)}")
 
     @property
     def count(self) -> int:
         return len(self.workloads) * len(self.implementations)
+
+    def passes_of(self, workload: Attention) -> tuple[Pass, ...]:
+        """Those of its passes that a workload has: decoding has no backward."""
+        return tuple(which for which in self.passes if which == "fwd" or workload.has_backward)
 
     @property
     def is_sweep(self) -> bool:

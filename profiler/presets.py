@@ -55,7 +55,7 @@ def _lab(name: str, question: str, workloads: tuple[Attention, ...]) -> Preset:
     return Preset(name, question, workloads, implementations=("pytorch", "flash2"), baseline="pytorch")
 
 
-def _fa3_paper() -> tuple[Attention, ...]:
+def _paper(*head_dims: int) -> tuple[Attention, ...]:
     """One curve after the other, each over the sequence length, as the charts draw them.
 
     Source: the forward and backward charts of FlashAttention-3 (arXiv 2407.08608, section 4.1) and
@@ -64,7 +64,7 @@ def _fa3_paper() -> tuple[Attention, ...]:
     hidden, tokens = 2048, 16 * 1024
     return tuple(
         shape
-        for head_dim in (64, 128)
+        for head_dim in head_dims
         for causal in (False, True)
         for seq in grid.parse_sizes("512..16k", "seq")
         for shape in grid.workloads(
@@ -81,6 +81,32 @@ def _fa3_paper() -> tuple[Attention, ...]:
     )
 
 
+def _generations(head_dim: int) -> Preset:
+    """All that a person would choose from, over the paper's shapes of one head dim."""
+    return Preset(
+        f"generations-{head_dim}",
+        f"FlashAttention 1 to 4 beside the others at head dim {head_dim}, from seq 512 to 16k",
+        _paper(head_dim),
+        implementations=(
+            "pytorch",
+            "sdpa-math",
+            "sdpa-flash",
+            "sdpa-efficient",
+            "sdpa-cudnn",
+            "flex",
+            "xformers",
+            "xformers+cutlass",
+            "flash1",
+            "flash1-triton",
+            "flash2",
+            "flash3",
+            "flash4",
+        ),
+        baseline="pytorch",
+        stopping=Stopping(),
+    )
+
+
 _QUESTION = "plain PyTorch against FlashAttention over "
 
 PRESETS: dict[str, Preset] = {
@@ -93,11 +119,12 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "fa3-paper",
             "does this GPU reach the H100 figures that FlashAttention's papers publish, from seq 512 to 16k",
-            _fa3_paper(),
+            _paper(64, 128),
             implementations=("pytorch", "flash2", "sdpa-flash", "sdpa-cudnn"),
             baseline="pytorch",
             # Ten rounds of plain PyTorch at 16k take most of the default budget.
             stopping=Stopping(),
         ),
+        *map(_generations, (64, 128, 256)),
     )
 }

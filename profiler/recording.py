@@ -175,7 +175,7 @@ class Recording:
             case SessionStarted():
                 self.header = event
             case Catalog():
-                self.catalog = event
+                self.catalog = event if self.catalog is None else _all_of(self.catalog, event)
             case Planned():
                 self._end_cases()
                 self.plans.append(event.plan)
@@ -289,6 +289,12 @@ class Recording:
         if self.labelled is not None:
             return self.labelled.label
         return self.plan.label if self.plan else ""
+
+
+def _all_of(before: Catalog, now: Catalog) -> Catalog:
+    """The implementations of both: a later plan may name further ones, and what was said last holds."""
+    entries = {entry.name: entry for entry in (*before.implementations, *now.implementations)}
+    return msgspec.structs.replace(now, implementations=tuple(entries.values()))
 
 
 def _both(before: Ceilings, now: Ceilings) -> Ceilings:

@@ -117,13 +117,13 @@ def _results_bytes(shape: Attention, which: Pass) -> int:
 
 def _query_bytes(shape: Attention) -> int:
     """Bytes of q, and so of out, dq and the gradient of out."""
-    elements = shape.batch * shape.seq_q * shape.heads * shape.head_dim
+    elements = shape.queries * shape.heads * shape.head_dim
     return elements * BYTES_PER_ELEMENT[shape.dtype]
 
 
 def _key_value_bytes(shape: Attention) -> int:
     """Bytes of k and v together, and so of dk and dv."""
-    elements = 2 * shape.batch * shape.seq_k * shape.kv_heads * shape.head_dim
+    elements = 2 * shape.keys * shape.kv_heads * shape.head_dim
     return elements * BYTES_PER_ELEMENT[shape.dtype]
 
 

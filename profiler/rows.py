@@ -85,7 +85,7 @@ class Row:
     @property
     def joules_per_token(self) -> float | None:
         """Energy of a call over its queries, batch x seq_q."""
-        return self.energy.joules / (self.workload.batch * self.workload.seq_q) if self.energy else None
+        return self.energy.joules / self.workload.queries if self.energy else None
 
 
 def holds_one(ratio: Estimate) -> bool:
@@ -130,7 +130,7 @@ def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
 def _asked(recording: Recording, case: CaseRecord) -> tuple[Pass, ...]:
     """The passes that the case's own plan asks for: of several plans each may ask for others."""
     plans = recording.plans
-    return plans[case.plan_number].passes if case.plan_number < len(plans) else PASSES
+    return plans[case.plan_number].passes_of(case.workload) if case.plan_number < len(plans) else PASSES
 
 
 def datasheet_peaks(recording: Recording) -> Peaks | None:

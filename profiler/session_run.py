@@ -134,7 +134,7 @@ def _is_answered(case: CaseRecord, plan: Plan) -> bool:
     """Whether each of the plan's passes has its result or its failure."""
     return all(
         case.failure_of(which) or (which in case.passes and case.passes[which].result)
-        for which in plan.passes
+        for which in plan.passes_of(case.workload)
     )
 
 

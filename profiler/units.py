@@ -136,6 +136,13 @@ def yes_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def _lengths(each: tuple[int, ...]) -> str:
+    """What is told of the lengths of a batch: "128..4096 (38,812 tokens)"."""
+    shortest, longest = min(each), max(each)
+    extent = f"{shortest}..{longest}" if shortest < longest else str(longest)
+    return f"{extent} ({count(sum(each), 'token')})"
+
+
 _PARAMETERS: dict[str, Callable[[Attention], str]] = {
     "batch": lambda shape: str(shape.batch),
     "seq": lambda shape: str(shape.seq_q),
@@ -147,8 +154,21 @@ _PARAMETERS: dict[str, Callable[[Attention], str]] = {
     "dtype": lambda shape: shape.dtype,
     "causal": lambda shape: yes_no(shape.causal),
     "window": lambda shape: "none" if shape.window is None else str(shape.window),
+    "dropout": lambda shape: f"{shape.dropout:g}" if shape.dropout else "none",
+    "softcap": lambda shape: "none" if shape.softcap is None else f"{shape.softcap:g}",
+    "decode": lambda shape: yes_no(shape.decode),
+    "lengths": lambda shape: "equal" if shape.lengths is None else _lengths(shape.lengths),
 }
-TEXT_PARAMETERS = frozenset({"dtype", "causal"})
+_OPTIONAL: dict[str, Callable[[Attention], bool]] = {
+    "window": lambda shape: shape.window is not None,
+    "dropout": lambda shape: shape.dropout > 0,
+    "softcap": lambda shape: shape.softcap is not None,
+    "decode": lambda shape: shape.decode,
+    "lengths": lambda shape: shape.lengths is not None,
+}
+"""Whether a shape has what is not spoken of where no shape has it."""
+
+TEXT_PARAMETERS = frozenset({"dtype", "causal", "decode", "lengths"})
 """The parameters whose values are words; the others' are numbers."""
 
 
@@ -177,21 +197,23 @@ def _phrase(name: str, value: str) -> str:
         return value
     if name == "causal":
         return "causal" if value == "yes" else "not causal"
-    return "no window" if (name, value) == ("window", "none") else f"{name} {value}"
+    if name == "decode":
+        return "decode" if value == "yes" else "no decode"
+    return f"no {name}" if value == "none" else f"{name} {value}"
 
 
 def shape_columns(workloads: Iterable[Attention]) -> ShapeColumns:
     """The parameters that vary among `workloads`, and the constant ones with their values.
 
     Query and key lengths are one "seq" where they are the same, kv heads are left out where
-    they are the heads, and the window where there is none.
+    they are the heads, and what a shape may have besides (a window, dropout, a softcap, decoding,
+    unlike lengths) where none has it. With unlike lengths the seq is the longest's.
     """
     shapes = list(dict.fromkeys(workloads))
     hidden = {"seq q", "seq k"} if all(shape.seq_q == shape.seq_k for shape in shapes) else {"seq"}
     if all(shape.heads == shape.kv_heads for shape in shapes):
         hidden.add("kv heads")
-    if all(shape.window is None for shape in shapes):
-        hidden.add("window")
+    hidden |= {name for name, has in _OPTIONAL.items() if not any(map(has, shapes))}
     values = {
         name: list(dict.fromkeys(map(value, shapes)))
         for name, value in _PARAMETERS.items()

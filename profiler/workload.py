@@ -36,10 +36,14 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """One attention call: q is (batch, heads, seq_q, head_dim), k and v (batch, kv_heads, seq_k, head_dim).
 
     `causal` is bottom-right aligned; `window` is FlashAttention's window_size (keys up to
-    that many positions back, and ahead unless causal), None for all.
+    that many positions back, and ahead unless causal), None for all. `dropout` is the probability
+    that a weight is dropped; `softcap` c bounds the scores as c * tanh(score / c). With `decode`, k
+    and v are a cache that is only read: there is a forward pass alone. `lengths` are the tokens of
+    each of the batch's sequences where they differ; seq_q and seq_k are then the longest's.
 
     Raises:
-        WorkloadError: a size is not positive, or heads is no multiple of kv_heads.
+        WorkloadError: a size is not positive, heads is no multiple of kv_heads, or options exclude
+            each other.
     """
 
     batch: int
@@ -51,6 +55,10 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
     causal: bool = False
     window: int | None = None
+    dropout: float = 0.0
+    softcap: float | None = None
+    decode: bool = False
+    lengths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch", "seq_q", "seq_k", "heads", "kv_heads", "head_dim"):
@@ -64,28 +72,66 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
             raise WorkloadError(f"there is no dtype '{self.dtype}'; there are {', '.join(BYTES_PER_ELEMENT)}")
         if self.window is not None and self.window < 0:
             raise WorkloadError(f"window must be 0 or more, not {self.window}")
+        if not 0 <= self.dropout < 1:
+            raise WorkloadError(f"dropout must be at least 0 and below 1, not {self.dropout:g}")
+        if self.softcap is not None and not 0 < self.softcap < float("inf"):
+            raise WorkloadError(f"softcap must be above 0, not {self.softcap:g}")
+        if self.decode and self.dropout:
+            raise WorkloadError("decoding has no dropout: that is for training")
+        if self.lengths is not None:
+            self._check_lengths(self.lengths)
+
+    def _check_lengths(self, lengths: tuple[int, ...]) -> None:
+        if self.decode or self.seq_q != self.seq_k:
+            raise WorkloadError("in a batch of variable length, each sequence attends to itself")
+        if len(lengths) != self.batch or min(lengths) < 1 or max(lengths) != self.seq_q:
+            raise WorkloadError(
+                f"a batch of {self.batch} up to {self.seq_q} tokens long has as many lengths, from 1 on, "
+                f"and the longest is {self.seq_q}; given are {', '.join(map(str, lengths))}"
+            )
 
     @property
     def emb_dim(self) -> int:
         return self.heads * self.head_dim
 
-    def visible_keys(self) -> int:
-        """Pairs of a query and a key it sees, per head."""
-        first = self.seq_k - self.seq_q  # the position among the keys at which query 0 stands
+    @property
+    def queries(self) -> int:
+        """Tokens that ask, in the whole batch."""
+        return sum(self.lengths) if self.lengths is not None else self.batch * self.seq_q
+
+    @property
+    def keys(self) -> int:
+        """Tokens that are asked, in the whole batch."""
+        return sum(self.lengths) if self.lengths is not None else self.batch * self.seq_k
+
+    @property
+    def has_backward(self) -> bool:
+        return not self.decode
+
+    def visible_pairs(self) -> int:
+        """Pairs of a query and a key it sees, in one head of the whole batch."""
+        if self.lengths is None:
+            return self.batch * self._seen(self.seq_q, self.seq_k)
+        return sum(self._seen(length, length) for length in self.lengths)
+
+    def _seen(self, seq_q: int, seq_k: int) -> int:
+        """Pairs of a query and a key it sees, in one sequence."""
+        first = seq_k - seq_q  # the position among the keys at which query 0 stands
         ahead = 0 if self.causal else self.window
-        seen = self.seq_q * self.seq_k
+        seen = seq_q * seq_k
         if ahead is not None:
-            seen = _sum_clamped(first + ahead + 1, self.seq_q, self.seq_k)
+            seen = _sum_clamped(first + ahead + 1, seq_q, seq_k)
         if self.window is not None:
-            seen -= _sum_clamped(first - self.window, self.seq_q, self.seq_k)
+            seen -= _sum_clamped(first - self.window, seq_q, seq_k)
         return seen
 
     def flop(self, which: Pass) -> float:
         """Floating-point operations of the matmuls of one pass; softmax is not counted.
 
-        Forward is 2 * batch * heads * visible * (head_dim + value_dim), and value_dim is head_dim.
+        Forward is 2 * heads * visible * (head_dim + value_dim), and value_dim is head_dim. Padding
+        counts for nothing.
         """
-        forward = 2 * self.batch * self.heads * self.visible_keys() * (2 * self.head_dim)
+        forward = 2 * self.heads * self.visible_pairs() * (2 * self.head_dim)
         return forward * _FLOP_FACTOR[which]
 
     def tflops(self, which: Pass, time_ms: float) -> float:
@@ -93,7 +139,9 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
         return self.flop(which) / time_ms / 1e9 if time_ms > 0 else 0.0
 
     def with_batch(self, batch: int) -> Attention:
-        return msgspec.structs.replace(self, batch=batch)
+        """The same with so many sequences; of unlike lengths, the longest."""
+        lengths = None if self.lengths is None else tuple(sorted(self.lengths, reverse=True)[:batch])
+        return msgspec.structs.replace(self, batch=batch, lengths=lengths)
 
 
 def _sum_clamped(first: int, count: int, top: int) -> int:

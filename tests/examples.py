@@ -44,7 +44,7 @@ GIB = 2**30
 BASE_MS = {"fwd": 1.0, "bwd": 2.5, "fwd_bwd": 3.6}  # ms of one call of a case whose speed is 1
 
 
-def attention(**changes: int | str | bool | None) -> Attention:
+def attention(**changes: object) -> Attention:
     """The labs' shape at sequence length 1024, with `changes`; `seq` sets both lengths."""
     seq = changes.pop("seq", 1024)
     heads = changes.get("heads", 16)

@@ -16,8 +16,14 @@ def attention(
     dtype: str = "float32",
     causal: bool = False,
     window: int | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    decode: bool = False,
+    lengths: tuple[int, ...] | None = None,
 ) -> Attention:
-    """`seq` keys, and as many queries unless `seq_q` says otherwise."""
+    """`seq` keys, and as many queries unless `seq_q` says otherwise; `lengths` bring batch and seq."""
+    if lengths is not None:
+        batch, seq = len(lengths), max(lengths)
     return Attention(
         batch=batch,
         seq_q=seq_q or seq,
@@ -28,4 +34,8 @@ def attention(
         dtype=dtype,
         causal=causal,
         window=window,
+        dropout=dropout,
+        softcap=softcap,
+        decode=decode,
+        lengths=lengths,
     )

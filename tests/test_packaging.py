@@ -91,7 +91,7 @@ def test_the_shell_completion_script_is_printed(
     ("typed", "completed"),
     [
         ("attnprof ex", ["export"]),
-        ("attnprof run --impl fl", ["flash2"]),
+        ("attnprof run --impl pyt", ["pytorch"]),
         ("attnprof run --preset lab5", ["lab5-seq", "lab5-heads", "lab5-emb"]),
         ("attnprof run --kv", ["--kv-heads"]),
     ],

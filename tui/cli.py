@@ -51,6 +51,12 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(version.VERSION, prog_name="attnprof")
 @click.option("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--impl",
+    multiple=True,
+    metavar="NAMES",
+    help="Look at these first: names, NAME+compile, FILE.py:FUNCTION of your own.",
+)
 @click.option("--sessions", metavar="DIR", help="Where to save sessions. Default: ./sessions.")
 @click.option(
     "--engine",

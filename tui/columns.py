@@ -122,6 +122,14 @@ class Column:
         return min(self.width, _LEAST_REMARKS) if self.kind == "remarks" else self.width
 
 
+def _name(row: Row) -> str:
+    """The implementation; of a long path the end, where its file is."""
+    name = wording.name_with_backend(row)
+    if len(name) > _LONGEST_NAME and "/" in name:
+        return f"…{name[1 - _LONGEST_NAME :]}"
+    return name
+
+
 def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[Column]:
     """Every column there could be, in the order they stand in; those with nothing in them left out.
 
@@ -135,7 +143,7 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
         Column(
             "implementation",
             "\nimpl" if short else "\nimplementation",
-            [Text(wording.name_with_backend(head)) for head in heads],
+            [Text(_name(head)) for head in heads],
             rank=0,
             kind="words",
             most=_LONGEST_NAME,

@@ -84,17 +84,27 @@ def child_engine(
 
 
 def launch(
-    client: EngineClient, settings: config.Settings, mode: Mode, resume: EngineFor | None = None
+    client: EngineClient,
+    settings: config.Settings,
+    mode: Mode,
+    resume: EngineFor | None = None,
+    implementations: Sequence[str] = (),
 ) -> int:
     """Run the app until it is quit; its exit status."""
-    return asyncio.run(_run(client, settings, mode, resume))
+    return asyncio.run(_run(client, settings, mode, resume, implementations))
 
 
-async def _run(client: EngineClient, settings: config.Settings, mode: Mode, resume: EngineFor | None) -> int:
+async def _run(
+    client: EngineClient,
+    settings: config.Settings,
+    mode: Mode,
+    resume: EngineFor | None,
+    implementations: Sequence[str],
+) -> int:
     from tui.app.app import AttnprofApp
     from tui.leaving import leaving_on_signals
 
-    app = AttnprofApp(client, settings, mode=mode, resume=resume)
+    app = AttnprofApp(client, settings, mode=mode, resume=resume, implementations=implementations)
     try:
         with leaving_on_signals(lambda status: app.exit(status, return_code=status)):
             status = await app.run_async(mouse=settings.mouse)

@@ -1,70 +1,22 @@
-"""From what was typed to a plan: defaults, presets and the refusals that need no torch."""
+"""From what was typed to a plan: presets, names, and the refusals that need no torch."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import overload
 
 import msgspec
 import psutil
 
 import impls
-from profiler import grid, sizes
+from profiler import sizes
 from profiler.environment import Device
 from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS, Preset
 from profiler.units import byte_count
-from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The options of a run as they were typed; None or empty where nothing was."""
-
-    impl: tuple[str, ...] = ()
-    preset: str | None = None
-    batch: str | None = None
-    seq: str | None = None
-    heads: str | None = None
-    kv_heads: str | None = None
-    head_dim: str | None = None
-    emb_dim: str | None = None
-    dtype: str | None = None
-    causal: tuple[bool, ...] = ()
-    window: str | None = None
-    passes: str | None = None
-    repeats: int | None = None
-    precision: str | None = None
-    budget_s: float | None = None
-    quick: bool = False
-    cooldown_s: float = 0.0
-    timeout_s: float = 120.0
-    energy: bool = False
-    kernels: bool = False
-    memory_limit: str | None = None
-    baseline: str | None = None
-    seed: int = 0
-    label: str | None = None
-
-
-@dataclass(frozen=True)
-class _Defaults:
-    """The shape of a run for which none was given."""
-
-    batch: str
-    seq: str
-    heads: str
-    emb_dim: str
-    dtype: str
-
-
-# On a GPU the attention labs' own defaults; on a CPU what a laptop does in a minute.
-_DEFAULTS = {
-    "cuda": _Defaults(batch="32", seq="1024", heads="32", emb_dim="2048", dtype="fp16"),
-    "cpu": _Defaults(batch="1", seq="128,256,512", heads="8", emb_dim="512", dtype="fp32"),
-}
+from profiler.workload import PASS_LABELS, PASSES, Pass
+from tui.asked import SHAPE_OPTIONS, Asked, given
+from tui.shape_options import workloads_of
 
 # What answers while a person turns a knob: about a second a shape.
 QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.0)
@@ -89,7 +41,7 @@ def make_plan(asked: Asked, device: Device) -> Plan:
         UnknownImplementation: likewise.
     """
     preset = _preset(asked)
-    workloads = preset.workloads if preset else _workloads(asked, device)
+    workloads = preset.workloads if preset else workloads_of(asked, device)
     for dtype in dict.fromkeys(workload.dtype for workload in workloads):
         if lacks := device.info.lacks(dtype):
             raise PlanError(lacks)
@@ -104,7 +56,7 @@ def make_plan(asked: Asked, device: Device) -> Plan:
     return Plan(
         workloads=workloads,
         implementations=names,
-        passes=PASSES if asked.passes is None else parse_passes(asked.passes),
+        passes=_passes(asked),
         baseline=baseline,
         stopping=_stopping(asked, preset),
         takes=_takes(asked, device),
@@ -121,69 +73,41 @@ def _preset(asked: Asked) -> Preset | None:
         return None
     if asked.preset not in PRESETS:
         raise PlanError(f"there is no preset '{asked.preset}'; there are {', '.join(PRESETS)}")
-    shape = ("batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window")
-    if given := [name for name in shape if getattr(asked, name) not in (None, ())]:
-        raise PlanError(
-            f"the preset {asked.preset} brings its own shapes; "
-            f"drop it, or drop --{given[0].replace('_', '-')}"
-        )
+    if shape := given(asked, SHAPE_OPTIONS):
+        raise PlanError(f"the preset {asked.preset} brings its own shapes; drop it, or drop {shape[0]}")
     return PRESETS[asked.preset]
-
-
-def _workloads(asked: Asked, device: Device) -> tuple[Attention, ...]:
-    if asked.head_dim is not None and asked.emb_dim is not None:
-        raise PlanError("give --head-dim or --emb-dim, not both: emb dim is heads x head dim")
-    default = _DEFAULTS[device.info.kind]
-    emb_dim = default.emb_dim if asked.head_dim is None else None
-    return grid.workloads(
-        batch=_sizes(asked.batch, "--batch", default.batch),
-        seq=_sizes(asked.seq, "--seq", default.seq),
-        heads=_sizes(asked.heads, "--heads", default.heads),
-        kv_heads=_sizes(asked.kv_heads, "--kv-heads"),
-        head_dim=_sizes(asked.head_dim, "--head-dim"),
-        emb_dim=_sizes(asked.emb_dim, "--emb-dim", emb_dim),
-        dtype=grid.parse_dtypes(default.dtype if asked.dtype is None else asked.dtype),
-        causal=tuple(dict.fromkeys(asked.causal)) or (False,),
-        window=_windows(asked.window),
-    )
-
-
-@overload
-def _sizes(text: str | None, name: str, default: str) -> tuple[int, ...]: ...
-@overload
-def _sizes(text: str | None, name: str, default: str | None = None) -> tuple[int, ...] | None: ...
-def _sizes(text: str | None, name: str, default: str | None = None) -> tuple[int, ...] | None:
-    """What was typed, else the default. An empty text (an unset shell variable) was typed, and is refused."""
-    text = default if text is None else text
-    return None if text is None else grid.parse_sizes(text, name)
-
-
-def _windows(text: str | None) -> tuple[int | None, ...]:
-    if text is None:
-        return (None,)
-    windows: dict[int | None, None] = {}
-    for part in text.split(","):
-        if part.strip().lower() in ("none", "off"):
-            windows[None] = None
-        else:
-            windows[grid.parse_size(part, "--window", least=0)] = None
-    return tuple(windows)
 
 
 def _implementations(asked: Asked, preset: Preset | None, device: Device) -> tuple[str, ...]:
     """Those asked for; else the preset's; else all that can run on the device."""
     if asked.impl:
-        return tuple(dict.fromkeys(impls.find(name).name for name in _split(asked.impl)))
+        return tuple(dict.fromkeys(impls.find(name).name for name in split_names(asked.impl)))
     if preset:
         return preset.implementations
     return tuple(item.name for item in impls.catalog() if item.unavailable(device.info) is None)
 
 
-def _split(texts: Iterable[str]) -> list[str]:
+def split_names(texts: Iterable[str]) -> list[str]:
+    """The names in the lists of --impl.
+
+    Raises:
+        PlanError: one is empty.
+    """
     names = [part.strip() for text in texts for part in text.split(",")]
     if not all(names):
         raise PlanError("--impl has an empty name in its list")
     return names
+
+
+def _passes(asked: Asked) -> tuple[Pass, ...]:
+    """Those asked for, else all there are."""
+    if not asked.decode:
+        return PASSES if asked.passes is None else parse_passes(asked.passes)
+    if asked.passes is not None and parse_passes(asked.passes) != ("fwd",):
+        raise PlanError(
+            "--decode only reads its cache, so there is a forward pass alone; drop it, or drop --pass"
+        )
+    return ("fwd",)
 
 
 def parse_passes(text: str) -> tuple[Pass, ...]:

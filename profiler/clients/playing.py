@@ -62,9 +62,9 @@ def _opening(plan: Plan, case: Case, record: CaseRecord | None, repertoire: Repe
         accuracy = record.check.accuracy if plan.takes.accuracy else None
         events.append(msgspec.structs.replace(record.check, case=case.number, accuracy=accuracy))
     for failure in record.failures:
-        if failure.which in (None, *plan.passes):
+        if failure.which in (None, *plan.passes_of(case.workload)):
             events.append(msgspec.structs.replace(failure, case=case.number))
-    for which in plan.passes:
+    for which in plan.passes_of(case.workload):
         if which not in record.passes and record.failure_of(which) is None:
             events.append(_failure(case, which, repertoire.why_not_pass(which)))
     return events

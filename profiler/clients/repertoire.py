@@ -16,12 +16,27 @@ from profiler.session import listed
 from profiler.units import describe_shape, plain_text, shape_columns
 from profiler.workload import BYTES_PER_ELEMENT, PASS_LABELS, Attention, Pass
 
-Parameter = Literal["batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window"]
+Parameter = Literal[
+    "batch",
+    "seq",
+    "seq_q",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "emb_dim",
+    "dtype",
+    "causal",
+    "window",
+    "dropout",
+    "softcap",
+    "decode",
+]
 
 # In which order a parameter's values are stepped through.
 _RANKS: dict[Parameter, Callable[[Attention], float]] = {
     "batch": lambda shape: shape.batch,
-    "seq": lambda shape: shape.seq_q,
+    "seq": lambda shape: shape.seq_k,
+    "seq_q": lambda shape: shape.seq_q,
     "heads": lambda shape: shape.heads,
     "kv_heads": lambda shape: shape.kv_heads,
     "head_dim": lambda shape: shape.head_dim,
@@ -29,6 +44,9 @@ _RANKS: dict[Parameter, Callable[[Attention], float]] = {
     "dtype": lambda shape: list(BYTES_PER_ELEMENT).index(shape.dtype),
     "causal": lambda shape: shape.causal,
     "window": lambda shape: math.inf if shape.window is None else shape.window,
+    "dropout": lambda shape: shape.dropout,
+    "softcap": lambda shape: math.inf if shape.softcap is None else shape.softcap,
+    "decode": lambda shape: shape.decode,
 }
 _IDLE_PERCENT = 5.0
 _NOT_HERE = "this demonstration replays a recording"

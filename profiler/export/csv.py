@@ -29,6 +29,10 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "dtype": ("dtype",),
     "causal": ("causal",),
     "window": ("window",),
+    "dropout": ("dropout",),
+    "softcap": ("softcap",),
+    "decode": ("decode",),
+    "lengths": ("lengths",),
     "status": ("status",),
     "device_ms": ("device_ms", "median"),
     "device_ms_low": ("device_ms", "low"),
@@ -140,7 +144,8 @@ def _cell(value: object) -> str:
         case str():
             text = plain_text(value)
             return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-        case list() | dict():  # of a dict its keys: shares have a column of their own, counts are in the JSON
-            return _cell("; ".join(value))
+        # Of a dict its keys: shares have a column of their own, counts are in the JSON.
+        case list() | tuple() | dict():
+            return _cell("; ".join(map(str, value)))
         case _:
             return str(value)

@@ -18,6 +18,8 @@ from profiler.workload import Pass
 
 _PASS_KEYS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "forward_backward"}
 
+_FURTHER = ("dropout", "softcap", "decode", "lengths")
+
 
 def render(recording: Recording) -> str:
     """The labs' object, or the list of them, as JSON with two spaces of indentation."""
@@ -43,16 +45,22 @@ def _session(recording: Recording, case: CaseRecord) -> dict[str, Any]:
 
 
 def _parameters(case: CaseRecord) -> dict[str, Any]:
-    """The case by the names of the labs' options, and the further ones that tell cases apart."""
+    """The case by the names of the labs' options, and the further ones that tell cases apart.
+
+    What the labs know nothing of stands there only where a shape has it.
+    """
     shape = case.workload
+    further = {"seq_q": shape.seq_q} if shape.seq_q != shape.seq_k else {}
+    further |= {name: value for name in _FURTHER if (value := getattr(shape, name))}
     return {
         "impl": case.implementation,
         "batch_size": shape.batch,
-        "seq_len": shape.seq_q,
+        "seq_len": shape.seq_k,
         "num_heads": shape.heads,
         "emb_dim": shape.emb_dim,
         "causal": shape.causal,
         "dtype": shape.dtype,
+        **further,
     }
 
 

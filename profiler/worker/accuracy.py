@@ -67,7 +67,7 @@ class Reference:
         for name, tensor in zip(TENSORS, (out, *(grads or ())), strict=False):
             if name in self.tensors:
                 queries = self.sample.queries if name in ("out", "dq") else None
-                values = take(to_bhsd(tensor, layout), self.sample.pairs, self.workload.kv_heads, queries)
+                values = self._sampled(to_bhsd(tensor, layout, self.workload), queries)
                 wanted = self.tensors[name].to(values.device)
                 errors[name] = max_error(values.reshape(wanted.shape), wanted)
         ratios = [
@@ -83,6 +83,17 @@ class Reference:
             heads_total=self.workload.batch * self.workload.heads,
             queries_checked=self.sample.queries_checked,
         )
+
+    def _sampled(self, tensor: torch.Tensor, queries: list[slice] | None) -> torch.Tensor:
+        """The sample's part of (batch, heads, seq, head_dim), with zeros for what stands in padding."""
+        values = take(tensor, self.sample.pairs, self.workload.kv_heads, queries)
+        if self.workload.lengths is None:
+            return values
+        parts = queries or [slice(0, tensor.shape[2])]
+        places = torch.cat([torch.arange(part.start, part.stop) for part in parts])
+        lengths = torch.tensor([self.workload.lengths[pair.batch] for pair in self.sample.pairs])
+        padding = (places >= lengths[:, None]).to(values.device)
+        return values.masked_fill(padding[:, None, :, None], 0)
 
 
 def _joined(parts: Iterable[tuple[slice, Four]]) -> Four:

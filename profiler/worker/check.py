@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-from impls.contract import Implementation
+from impls.contract import Attend, Implementation
 from profiler.events import Accuracy, FailureKind, Memory
 from profiler.worker import cut
 from profiler.worker.accuracy import Reference
@@ -32,13 +32,21 @@ _USABLE = 0.95  # what is free is not all in one piece: better a batch too few t
 _MOST_TRIAL_FLOP = {"cuda": 1e13, "cpu": 1e10}
 
 
+_NO_BACKWARD = "has no backward: measure it with --pass fwd"
+_NO_GRADIENT = "its output carries no gradient, so it has no backward: measure it with --pass fwd"
+_BACKWARD_ONCE = "its backward cannot be repeated on a graph that is kept: forward+backward has it"
+
+
 class WrongOutput(TypeError):
     """An implementation returned something that is no attention output."""
 
 
 @dataclass
 class Checked:
-    """What the first calls told. `lost` are passes that cannot be measured, and why."""
+    """What the first calls told. `lost` are passes that cannot be measured, and why.
+
+    `compiled` is the call itself, where it compiled something that is worth keeping.
+    """
 
     first_call_ms: dict[Pass, float] = field(default_factory=dict)
     memory: dict[Pass, Memory] = field(default_factory=dict)
@@ -48,6 +56,7 @@ class Checked:
     writes_inputs: tuple[str, ...] = ()
     graph_breaks: dict[str, int] | None = None
     notes: list[str] = field(default_factory=list)
+    compiled: Attend | None = None
 
 
 class CannotRun(Exception):
@@ -82,18 +91,18 @@ def check(
             raise CannotRun(explain(error, caught)) from None
         if passes != ("fwd",):
             try:
-                grads = first.backward(out, checked)
+                out, grads = first.gradients(out, passes, checked)
             except Exception as error:
                 checked.lost = dict.fromkeys(_with_backward(passes), explain(error, caught))
         out = out.detach()  # its graph has done its service
         if reference is not None:
             try:
                 with device.without_limit():
-                    checked.accuracy = reference.judge(out, grads, implementation.layout)
+                    checked.accuracy = reference.judge(out, grads, implementation.layout_of(workload))
             except Exception as error:
                 checked.notes.append(f"accuracy was not checked: {explain(error).message}")
         del out, grads  # what follows needs the memory
-        if "fwd_bwd" in passes and not checked.lost:
+        if "fwd_bwd" in passes and "fwd_bwd" not in checked.lost:
             try:
                 first.forward_backward(checked)
             except Exception as error:
@@ -106,6 +115,7 @@ def check(
     except Exception as error:
         checked.notes.append(f"whether its inputs were changed was not checked: {explain(error).message}")
     checked.graph_breaks = compilation.graph_breaks
+    checked.compiled = first.attend if implementation.compiled else None
     return checked
 
 
@@ -122,11 +132,12 @@ class _FirstCalls:
         prepared = device.track(lambda: implementation.prepare(workload, device.name))
         self._implementation = implementation
         self._device = device
-        self._inputs = make_inputs(workload, implementation.layout, device.name, seed)
+        self._inputs = make_inputs(workload, implementation.layout_of(workload), device.name, seed)
         with device.without_limit():
             self._fingerprints = self._inputs.fingerprints()
         device.release()  # what they took must not count as reserved by the case
-        self._calls = Calls(prepared.result, device)
+        self.attend: Attend = prepared.result
+        self._calls = Calls(self.attend, device)
         self._prepared_bytes = prepared.held_bytes
         self._saved_bytes = 0
 
@@ -148,6 +159,25 @@ class _FirstCalls:
         checked.memory["fwd"] = self._memory(tracked.peak_bytes)
         return tracked.result
 
+    def gradients(
+        self, out: torch.Tensor, passes: tuple[Pass, ...], checked: Checked
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """`out`, and the gradients of q, k and v.
+
+        Raises:
+            NotImplementedError: there is no backward.
+        """
+        if not self._implementation.backward:
+            raise NotImplementedError(_NO_BACKWARD)
+        if not out.requires_grad:
+            raise NotImplementedError(_NO_GRADIENT)
+        if self._implementation.repeats_backward:
+            return out, self.backward(out, checked)
+        if "bwd" in passes:
+            checked.lost["bwd"] = Explanation("unsupported", _BACKWARD_ONCE)
+        kept = out.detach().clone()  # the next call may write where this output stands
+        return kept, self.forward_backward(checked)
+
     def backward(self, out: torch.Tensor, checked: Checked) -> tuple[torch.Tensor, ...]:
         """The gradients of q, k and v."""
         grads, checked.first_call_ms["bwd"] = _timed(
@@ -158,11 +188,12 @@ class _FirstCalls:
         checked.memory["bwd"] = self._memory(self._saved_bytes + tracked.peak_bytes)
         return tracked.result
 
-    def forward_backward(self, checked: Checked) -> None:
-        """Both passes in one call, for its peak."""
+    def forward_backward(self, checked: Checked) -> tuple[torch.Tensor, ...]:
+        """The gradients of q, k and v from both passes in one call, and its peak."""
         cut.heed()
         tracked = self._device.track(lambda: self._calls.forward_backward(self._inputs))
         checked.memory["fwd_bwd"] = self._memory(tracked.peak_bytes)
+        return tracked.result
 
     def changed_inputs(self) -> tuple[str, ...]:
         """The names of inputs that are not what they were before the first call."""

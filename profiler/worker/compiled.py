@@ -29,9 +29,10 @@ class Compilation:
 
 @contextmanager
 def watch_compilation() -> Iterator[Compilation]:
-    """Watch what torch.compile does in the `with` block; what is yielded is filled in at its end."""
-    if _Counts.read().compiled:
-        _forget()
+    """Watch what torch.compile does in the `with` block; what is yielded is filled in at its end.
+
+    Code that was compiled before says nothing of its breaks any more.
+    """
     before, compilation = _Counts.read(), Compilation()
     try:
         yield compilation
@@ -39,13 +40,27 @@ def watch_compilation() -> Iterator[Compilation]:
         compilation.graph_breaks = _Counts.read().since(before)
 
 
-def _forget() -> None:
-    """Have Dynamo compile anew: code that it would reuse breaks as it did, but no longer says so.
+def forget_compiled() -> None:
+    """Have Dynamo compile anew what it has compiled so far, if anything.
 
-    Not where nothing was compiled: it would load half of torch for that.
+    It keeps a few versions of a piece of code, then compiles for any shape, and at last not at
+    all: a shape that comes late in a sweep would be measured with other code than the first. And
+    code that it has kept breaks as it did, but no longer says so.
     """
-    if dynamo := sys.modules.get("torch._dynamo"):
+    # Loading Dynamo only to reset it would load half of torch.
+    if (dynamo := sys.modules.get("torch._dynamo")) and _Counts.read().compiled:
         dynamo.reset()
+
+
+def let_backward_repeat() -> None:
+    """Have compiled backwards, a user's own too, leave what forward saved as it is.
+
+    They would reuse that memory, and refuse to be called again on a graph that was kept. The peak
+    memory of a backward may be higher for it.
+    """
+    import torch._functorch.config
+
+    torch._functorch.config.donated_buffer = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,8 @@ class _Counts:
         counters: Mapping[str, Counter[str]] = getattr(dynamo, "counters", {})
         frames = counters.get("frames", Counter())
         return cls(
-            compiled=frames["total"],
+            # What is compiled with fullgraph=True is counted among the graphs alone.
+            compiled=frames["total"] + counters.get("stats", Counter())["unique_graphs"],
             skipped=frames["total"] - frames["ok"],
             breaks=len(getattr(dynamo, "graph_break_reasons", ())),
             reasons=Counter(counters.get("graph_break")),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from impls.own.running import BrokenFile, place_of
 from profiler.events import FailureKind
 
 _UNITS = {
@@ -53,7 +54,12 @@ def explain(error: BaseException, caught: Iterable[warnings.WarningMessage] = ()
         return Explanation("unsupported", f"its package does not load: {_one_line(text)}")
     if isinstance(error, NotImplementedError):
         return Explanation("unsupported", _one_line(text) or "not implemented")
-    return Explanation("error", f"{type(error).__name__}: {_one_line(text)}")
+    if isinstance(error, BrokenFile):
+        return Explanation("error", _one_line(text))
+    place = place_of(error)
+    return Explanation(
+        "error", f"{type(error).__name__}: {_one_line(text)}" + (f" ({place})" if place else "")
+    )
 
 
 def _requested_bytes(text: str) -> int | None:

@@ -1,4 +1,9 @@
-"""Random inputs of one workload, the same values in every layout, and whether a call has changed them."""
+"""Random inputs of one workload, the same values in every layout, and whether a call has changed them.
+
+Where the sequences of a batch differ in length, (batch, heads, seq, head_dim) is padded: its
+padding holds values like any others, but no gradient of the output, so that nothing flows back
+from there. Packed ("thd") there is no padding.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,10 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True)
 class Tensors:
-    """q, k, v that require gradients, and the gradient of the output; all in one layout, contiguous."""
+    """q, k, v, which require gradients unless decoding, and the gradient of the output.
+
+    All in one layout, contiguous.
+    """
 
     q: torch.Tensor
     k: torch.Tensor
@@ -34,24 +42,49 @@ class Tensors:
 
 
 def make_inputs(workload: Attention, layout: Layout, device: str, seed: int) -> Tensors:
-    """Standard normal inputs: (batch, heads, seq, head_dim), or with heads and seq exchanged for "bshd"."""
+    """Standard normal inputs: (batch, heads, seq, head_dim), or with heads and seq exchanged for "bshd".
+
+    For "thd" (tokens, heads, head_dim).
+    """
     generator = torch.Generator(device).manual_seed(seed)
     dtype: torch.dtype = getattr(torch, workload.dtype)
 
     def draw(heads: int, seq: int) -> torch.Tensor:
         shape = (workload.batch, heads, seq, workload.head_dim)
         values = torch.randn(shape, generator=generator, device=device, dtype=dtype)
-        return values if layout == "bhsd" else values.transpose(1, 2).contiguous()
+        if layout == "bhsd":
+            return values
+        by_token = values.transpose(1, 2)
+        return by_token[tokens] if layout == "thd" else by_token.contiguous()
 
-    q = draw(workload.heads, workload.seq_q).requires_grad_()
-    k = draw(workload.kv_heads, workload.seq_k).requires_grad_()
-    v = draw(workload.kv_heads, workload.seq_k).requires_grad_()
-    return Tensors(q, k, v, draw(workload.heads, workload.seq_q))
+    tokens = _tokens(workload, device)
+    q = draw(workload.heads, workload.seq_q)
+    k = draw(workload.kv_heads, workload.seq_k)
+    v = draw(workload.kv_heads, workload.seq_k)
+    grad_out = draw(workload.heads, workload.seq_q)
+    if workload.lengths is not None and layout != "thd":
+        to_bhsd(grad_out, layout, workload).masked_fill_(~tokens[:, None, :, None], 0)
+    if workload.has_backward:
+        q, k, v = (tensor.requires_grad_() for tensor in (q, k, v))
+    return Tensors(q, k, v, grad_out)
 
 
-def to_bhsd(tensor: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """A view of `tensor` as (batch, heads, seq, head_dim)."""
-    return tensor if layout == "bhsd" else tensor.transpose(1, 2)
+def to_bhsd(tensor: torch.Tensor, layout: Layout, workload: Attention) -> torch.Tensor:
+    """`tensor` as (batch, heads, seq, head_dim); a view, unless it is packed."""
+    if layout == "bhsd":
+        return tensor
+    if layout == "bshd":
+        return tensor.transpose(1, 2)
+    padded = tensor.new_zeros(workload.batch, workload.seq_q, *tensor.shape[1:])
+    padded[_tokens(workload, str(tensor.device))] = tensor.detach()
+    return padded.transpose(1, 2)
+
+
+def _tokens(workload: Attention, device: str) -> torch.Tensor:
+    """(batch, seq): where a token of its sequence stands, and where padding."""
+    lengths = workload.lengths or (workload.seq_q,) * workload.batch
+    places = torch.arange(workload.seq_q, device=device)
+    return places < torch.tensor(lengths, device=device)[:, None]
 
 
 def fingerprint(tensor: torch.Tensor) -> Fingerprint:

@@ -205,7 +205,8 @@ def attention_by_definition(
     # Products of several pairs make a copy of the keys for each head of the group.
     at_once = max(1, budget.block // (group * max(rows, workload.head_dim) * workload.seq_k))
     blocks = list(_blocks(sample.queries or [slice(0, workload.seq_q)], rows))
-    masked = workload if workload.causal or workload.window is not None else None
+    if workload.lengths is not None:
+        at_once = 1  # each has a mask of its own
     for first in range(0, len(sample.pairs), at_once):
         part = slice(first, min(first + at_once, len(sample.pairs)))
         chosen = sample.pairs[part]
@@ -215,7 +216,11 @@ def attention_by_definition(
         )
         k, v = (take(tensor, chosen, workload.kv_heads)[:, 0].to(dtype) for tensor in (inputs.k, inputs.v))
         grad = grad_out if backward else None
-        yield part, _by_blocks(q, k, v, grad, masked, blocks, of_keys=sample.queries is None)
+        length = workload.lengths[chosen[0].batch] if workload.lengths is not None else None
+        yield (
+            part,
+            _by_blocks(workload, length, q, k, v, grad, blocks, of_keys=sample.queries is None),
+        )
 
 
 def _blocks(queries: list[slice], rows: int) -> Iterator[list[slice]]:
@@ -232,18 +237,20 @@ def _blocks(queries: list[slice], rows: int) -> Iterator[list[slice]]:
 
 
 def _by_blocks(
+    workload: Attention,
+    length: int | None,
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
     grad_out: torch.Tensor | None,
-    masked: Attention | None,
     blocks: list[list[slice]],
     *,
     of_keys: bool,
 ) -> Four:
     """q and grad_out (n, g, queries, d), k and v (n, sk, d); `blocks` are the queries' places.
 
-    Gradients of k and v (with `of_keys`) add up over blocks in float32 or better.
+    Of a sequence that is padded only the first `length` tokens see and are seen. Gradients of k
+    and v (with `of_keys`) add up over blocks in float32 or better.
     """
     scale = q.shape[-1] ** -0.5
     keys, values = k[:, None], v[:, None]
@@ -253,14 +260,19 @@ def _by_blocks(
         four["dq"] = torch.empty_like(q)
         if of_keys:
             four |= {"dk": torch.zeros_like(k, dtype=exact), "dv": torch.zeros_like(v, dtype=exact)}
+    masked = workload.causal or workload.window is not None or length is not None
     first = 0
     for places in blocks:
         cut.heed()
         block = slice(first, first + _length(places))
         first = block.stop
         scores = q[:, :, block] @ keys.mT * scale
-        if masked is not None:
-            seen = torch.cat([visible(masked, str(q.device), part) for part in places])
+        slope: torch.Tensor | None = None
+        if workload.softcap is not None:
+            bounded = torch.tanh(scores / workload.softcap)
+            scores, slope = workload.softcap * bounded, 1 - bounded**2
+        if masked:
+            seen = torch.cat([_seen(workload, length, str(q.device), part) for part in places])
             scores = scores.masked_fill(~seen, float("-inf"))
         # A query that sees no key has a row of NaN; its output is defined as zero.
         weights = scores.softmax(dim=-1).nan_to_num(nan=0.0)
@@ -270,6 +282,8 @@ def _by_blocks(
         grad = grad_out[:, :, block]
         grad_weights = grad @ values.mT
         grad_scores = weights * (grad_weights - (grad_weights * weights).sum(dim=-1, keepdim=True))
+        if slope is not None:
+            grad_scores = grad_scores * slope
         four["dq"][:, :, block] = grad_scores @ keys * scale
         if of_keys:
             _add_for_keys(four["dk"], grad_scores, q[:, :, block])
@@ -277,6 +291,15 @@ def _by_blocks(
     if "dk" in four:
         four["dk"] *= scale
     return {name: values.to(q.dtype) for name, values in four.items()}
+
+
+def _seen(workload: Attention, length: int | None, device: str, queries: slice) -> torch.Tensor:
+    """Which keys some queries see: (queries, seq_k)."""
+    seen = visible(workload, device, queries)
+    if length is not None:
+        seen[:, length:] = False
+        seen[max(length - queries.start, 0) :] = False
+    return seen
 
 
 def _add_for_keys(total: torch.Tensor, scores: torch.Tensor, rows: torch.Tensor) -> None:

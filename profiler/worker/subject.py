@@ -43,7 +43,7 @@ class SharedInputs:
 
     def make_room_for(self, subject: Subject) -> None:
         """Let go of all that others hold between their visits; they make it again."""
-        layout = subject.implementation.layout
+        layout = subject.layout
         self.by_layout = {kept: tensors for kept, tensors in self.by_layout.items() if kept == layout}
         for other in self.subjects:
             if other is not subject:
@@ -70,8 +70,10 @@ class Subject:
         self.passes = passes
         self._shared = shared
         self._device = device
-        self._calls: Calls | None = None
+        # What was compiled for the first calls is not compiled again.
+        self._calls = Calls(checked.compiled, device) if checked.compiled else None
         self._own_inputs: Tensors | None = None
+        self.layout: Layout = implementation.layout_of(described.workload)
         shared.subjects.append(self)
 
     @property
@@ -86,9 +88,9 @@ class Subject:
     def inputs(self) -> Tensors:
         """The shape's inputs in its layout; its own if it writes into them."""
         if not self.checked.writes_inputs:
-            return self._shared.get(self.implementation.layout)
+            return self._shared.get(self.layout)
         if self._own_inputs is None:
-            self._own_inputs = self._shared.make(self.implementation.layout)
+            self._own_inputs = self._shared.make(self.layout)
         return self._own_inputs
 
     def ready(self, which: Pass) -> Call:
@@ -111,7 +113,7 @@ class Subject:
 
     def let_go(self) -> None:
         """Drop what was made for its calls."""
-        self._calls = self._own_inputs = None
+        self._calls = self.checked.compiled = self._own_inputs = None
 
     def let_go_of_inputs(self) -> None:
         """Drop its own inputs, if it has any."""

@@ -52,17 +52,40 @@ def test_the_baseline_is_listed_first_and_each_file_once() -> None:
     ("typed", "hint"),
     [
         ("pytorhc", "did you mean pytorch?"),
-        ("flash3", "did you mean flash2"),
+        ("flash5", "did you mean flash"),
         ("sdpa-flsh", "did you mean sdpa-flash"),
-        ("fa3", "did you mean flash2"),
-        ("xyzzy", "there are pytorch, sdpa, sdpa-math, sdpa-flash, sdpa-efficient, sdpa-cudnn, flash2"),
-        ("", "there are pytorch, sdpa"),
+        (
+            "xyzzy",
+            "there are pytorch, chunked, sdpa, sdpa-math, sdpa-flash, sdpa-efficient, sdpa-cudnn, flex",
+        ),
+        ("", "there are pytorch, chunked"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_or_with_all(typed: str, hint: str) -> None:
     with pytest.raises(impls.UnknownImplementation) as unknown:
         impls.find(typed)
     assert str(unknown.value).startswith(f"there is no implementation '{typed}'; {hint}")
+
+
+def test_an_unknown_name_is_told_of_functions_of_ones_own() -> None:
+    with pytest.raises(impls.UnknownImplementation, match=r"a function of your own is FILE\.py:FUNCTION"):
+        impls.find("xyzzy")
+
+
+def test_variants_are_added_to_a_name_one_after_the_other() -> None:
+    found = impls.find("Flash2+deterministic+compile")
+    assert found.name == "flash2+deterministic+compile"
+    assert found.compiled
+    assert found.label == "FlashAttention 2 deterministic compile"
+
+
+def test_a_variant_that_there_is_not_is_answered_with_those_there_are() -> None:
+    with pytest.raises(impls.UnknownImplementation) as unknown:
+        impls.find("flash2+nothing")
+    assert str(unknown.value) == (
+        "there is no flash2+nothing; there are flash2+deterministic, flash2+compile, flash2+fullgraph, "
+        "flash2+cudagraphs"
+    )
 
 
 def test_every_implementation_can_be_described_without_torch() -> None:

@@ -66,3 +66,17 @@ def test_installing_does_not_help_a_gpu_that_is_too_old(monkeypatch: pytest.Monk
     (entry,) = catalog.entries(T4)
     assert entry.unavailable
     assert entry.install is None
+
+
+def test_variants_are_described_by_the_names_that_a_plan_has_for_them() -> None:
+    (entry,) = catalog.named(["pytorch+compile"], CPU)
+    assert (entry.name, entry.unavailable) == ("pytorch+compile", None)
+
+
+def test_a_variant_can_run_where_what_it_varies_can() -> None:
+    (entry,) = catalog.named(["sdpa-cudnn+compile"], CPU)
+    assert entry.unavailable == "needs a CUDA GPU"
+
+
+def test_a_name_that_finds_nothing_is_left_out() -> None:
+    assert catalog.named(["nothing-like-it", "pytorch+nothing", "no_such_file.py:attention"], CPU) == ()

@@ -7,15 +7,18 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+import impls
 from profiler.engine import Engine, _gpu
 from profiler.events import (
     CaseChecked,
     CaseStarted,
+    Catalog,
     Ceilings,
     Event,
     Failure,
@@ -157,6 +160,34 @@ def test_an_unsupported_case_is_a_stated_reason(tmp_path: Path) -> None:
 def children_of(parent: int) -> list[psutil.Process]:
     found: list[psutil.Process] = psutil.Process(parent).children(recursive=True)
     return found
+
+
+def test_a_shape_that_decodes_is_measured_in_its_forward_pass_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decodes = replace(impls.find("pytorch"), decode=True)
+    monkeypatch.setattr(impls, "find", lambda name: decodes)
+    both = Plan(
+        workloads=(attention(seq=32, seq_q=1, decode=True), attention(seq=32)),
+        implementations=("pytorch",),
+        stopping=Stopping(repeats=3),
+        takes=NOTHING_MORE,
+    )
+    _, finished = run_engine(both, tmp_path, worker_command=(*FAKE_WORKER, "answers", ""))
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 4, 0)
+
+
+def test_implementations_that_nobody_lists_are_told_of_before_the_plan_that_names_them(
+    tmp_path: Path,
+) -> None:
+    path, _ = run_engine(
+        plan("pytorch", "pytorch+compile"), tmp_path, worker_command=(*FAKE_WORKER, "answers", "")
+    )
+    events = read_session(path).events
+    first, further = (event for event in events if isinstance(event, Catalog))
+    assert "pytorch" in [entry.name for entry in first.implementations]
+    assert [entry.name for entry in further.implementations] == ["pytorch+compile"]
+    assert events.index(further) < next(at for at, event in enumerate(events) if isinstance(event, Planned))
 
 
 def test_stopping_closes_the_session_at_once_and_leaves_no_process(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def workloads(
     dtype: Sequence[str] = ("float16",),
     causal: Sequence[bool] = (False,),
     window: Sequence[int | None] = (None,),
+    seq_q: Sequence[int] | None = None,
+    decode: bool = False,
 ) -> tuple[Attention, ...]:
     return grid.workloads(
         batch=batch,
@@ -86,6 +88,8 @@ def workloads(
         dtype=dtype,
         causal=causal,
         window=window,
+        seq_q=seq_q,
+        decode=decode,
     )
 
 
@@ -120,6 +124,16 @@ def test_every_axis_multiplies() -> None:
 def test_a_length_is_that_of_queries_and_keys() -> None:
     (made,) = workloads(seq=(48,), head_dim=(8,))
     assert (made.seq_q, made.seq_k) == (48, 48)
+
+
+def test_queries_of_their_own_number_are_combined_with_every_length() -> None:
+    made = workloads(seq=(48, 96), seq_q=(1, 4), head_dim=(8,), decode=True)
+    assert [(w.seq_q, w.seq_k, w.decode) for w in made] == [
+        (1, 48, True),
+        (1, 96, True),
+        (4, 48, True),
+        (4, 96, True),
+    ]
 
 
 def test_kv_heads_are_as_many_as_heads_unless_said() -> None:

@@ -59,3 +59,20 @@ def test_a_plan_survives_the_way_through_a_session_file() -> None:
         label="lab6",
     )
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+def test_a_shape_that_decodes_has_only_the_forward_of_a_plans_passes() -> None:
+    decode = attention(seq=64, seq_q=1, decode=True)
+    both = Plan(workloads=(decode, attention()), implementations=NAMES)
+    assert both.passes_of(decode) == ("fwd",)
+    assert both.passes_of(attention()) == ("fwd", "bwd", "fwd_bwd")
+
+
+def test_a_plan_without_a_forward_pass_cannot_have_a_shape_that_decodes() -> None:
+    with pytest.raises(PlanError) as refused:
+        Plan(
+            workloads=(attention(seq=64, seq_q=1, decode=True),),
+            implementations=NAMES,
+            passes=("bwd", "fwd_bwd"),
+        )
+    assert str(refused.value) == "decoding has a forward pass alone, and asked for is bwd, fwd_bwd"

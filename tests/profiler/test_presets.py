@@ -25,7 +25,7 @@ LABS = {
 
 
 def test_there_is_a_preset_for_each_experiment() -> None:
-    assert list(PRESETS) == [*LABS, "fa3-paper"]
+    assert list(PRESETS) == [*LABS, "fa3-paper", *(f"generations-{size}" for size in (64, 128, 256))]
     assert all(preset.name == name for name, preset in PRESETS.items())
 
 
@@ -66,6 +66,19 @@ def test_the_papers_charts_curve_by_curve() -> None:
         for causal in (False, True)
         for seq, batch in LENGTHS_AND_BATCHES
     ]
+
+
+@pytest.mark.parametrize(("head_dim", "heads"), [(64, 32), (128, 16), (256, 8)])
+def test_the_generations_are_compared_over_the_same_charts(head_dim: int, heads: int) -> None:
+    preset = PRESETS[f"generations-{head_dim}"]
+    assert [(w.head_dim, w.heads, w.causal, w.seq_q, w.batch) for w in preset.workloads] == [
+        (head_dim, heads, causal, seq, batch)
+        for causal in (False, True)
+        for seq, batch in LENGTHS_AND_BATCHES
+    ]
+    assert preset.baseline == "pytorch"
+    assert {"flash1", "flash1-triton", "flash2", "flash3", "flash4"} < set(preset.implementations)
+    assert [impls.find(name).name for name in preset.implementations] == list(preset.implementations)
 
 
 def test_all_else_is_as_the_papers_have_it() -> None:

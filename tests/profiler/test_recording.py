@@ -8,6 +8,8 @@ import pytest
 from profiler.events import (
     LEAST_SAMPLES,
     CaseChecked,
+    Catalog,
+    CatalogEntry,
     Ceilings,
     Energy,
     Event,
@@ -100,6 +102,24 @@ def whole_measurement(of: Plan, speed: float = 1.0) -> list[Event]:
 
 def numbers(recording: Recording) -> list[int]:
     return sorted(recording.latest().cases)
+
+
+def test_a_later_catalog_adds_to_an_earlier_one_and_holds_where_both_tell() -> None:
+    def entry(name: str, unavailable: str | None = None) -> CatalogEntry:
+        return CatalogEntry(name=name, label=name, summary="", unavailable=unavailable)
+
+    recording = Recording.of(
+        [
+            Catalog(implementations=(entry("pytorch"), entry("flash2", "flash_attn is not installed"))),
+            Catalog(implementations=(entry("pytorch+compile"), entry("flash2"))),
+        ]
+    )
+    assert recording.catalog is not None
+    assert [(found.name, found.unavailable) for found in recording.catalog.implementations] == [
+        ("pytorch", None),
+        ("flash2", None),
+        ("pytorch+compile", None),
+    ]
 
 
 def test_a_shape_measured_twice_stands_as_it_was_last() -> None:

@@ -8,6 +8,7 @@ from profiler.events import (
     Accuracy,
     CaseChecked,
     CaseStarted,
+    Energy,
     Event,
     Finished,
     Planned,
@@ -403,3 +404,20 @@ def test_conditions_are_summed_up_by_shape() -> None:
         "power cap": {4096},
         "another process on the GPU": {4096},
     }
+
+
+def test_energy_by_query_counts_the_tokens_there_are_and_no_padding() -> None:
+    whole = plan([attention(batch=2, seq=512, lengths=(512, 88))], ["flash2"], ["fwd"])
+    (case,) = cases(whole)
+    energy = Energy(case=case.number, which="fwd", joules=6.0, power_w=600.0, window_s=1.0, call_ms=10.0)
+    (row,) = rows(Recording.of([Planned(plan=whole), *checked(case), *measured(case, ["fwd"]), energy]))
+    assert row.joules_per_token == pytest.approx(6.0 / 600)
+
+
+def test_a_shape_that_decodes_has_no_rows_but_forward_whatever_else_the_plan_asks_for() -> None:
+    decode = attention(seq_q=1, seq_k=4096, decode=True)
+    whole = plan([decode, attention()], ["flash2"])
+    first, second = cases(whole)
+    recording = Recording.of([Planned(plan=whole), *measured(first, ["fwd"]), *measured(second)])
+    assert [row.which for row in rows(recording) if row.workload == decode] == ["fwd"]
+    assert [row.which for row in rows(recording) if row.workload != decode] == ["fwd", "bwd", "fwd_bwd"]

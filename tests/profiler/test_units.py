@@ -191,3 +191,33 @@ def test_unequal_lengths_grouped_heads_and_windows_get_their_own_names() -> None
 def test_heads_swept_at_one_embedding_vary_in_both_heads_and_head_dim() -> None:
     shapes = [attention(heads=heads, head_dim=256 // heads) for heads in (8, 16, 32)]
     assert shape_columns(shapes).varying == ("heads", "head dim")
+
+
+def test_what_only_some_shapes_have_is_spoken_of_where_one_has_it() -> None:
+    assert describe_shape(attention(dropout=0.1, softcap=50.0)).endswith(
+        "not causal, dropout 0.1, softcap 50"
+    )
+    columns = shape_columns([attention(dropout=0.1), attention(softcap=30.0)])
+    assert columns.varying == ("dropout", "softcap")
+    assert columns.describe(attention(dropout=0.1)) == "dropout 0.1, no softcap"
+    assert columns.describe(attention(softcap=30.0)) == "no dropout, softcap 30"
+
+
+def test_decoding_is_said_with_its_two_lengths() -> None:
+    decode = attention(seq_q=1, seq_k=4096, decode=True)
+    assert describe_shape(decode) == (
+        "batch 32, seq q 1, seq k 4096, heads 16, head dim 64, float16, not causal, decode"
+    )
+    prefill = attention(seq_q=4096, seq_k=4096)
+    assert shape_columns([decode, prefill]).describe(prefill) == "seq q 4096, no decode"
+
+
+def test_unlike_lengths_are_their_range_and_their_sum_beside_the_longest() -> None:
+    ragged = attention(batch=3, seq=4096, lengths=(4096, 128, 1000))
+    assert describe_shape(ragged) == (
+        "batch 3, seq 4096, heads 16, head dim 64, float16, not causal, lengths 128..4096 (5,224 tokens)"
+    )
+    alike = attention(batch=2, seq=512, lengths=(512, 512))
+    assert describe_shape(alike).endswith("lengths 512 (1,024 tokens)")
+    columns = shape_columns([ragged, attention(batch=3, seq=4096)])
+    assert columns.describe(attention(batch=3, seq=4096)) == "lengths equal"

@@ -23,18 +23,18 @@ def sees(workload: Attention, query: int, key: int) -> bool:
 
 
 @given(sizes, sizes, st.booleans(), st.none() | st.integers(min_value=0, max_value=45))
-def test_visible_keys_are_those_that_the_definition_lets_each_query_see(
+def test_visible_pairs_are_those_that_the_definition_lets_each_query_see(
     seq_q: int, seq_k: int, causal: bool, window: int | None
 ) -> None:
     workload = attention(seq=seq_k, seq_q=seq_q, causal=causal, window=window)
     counted = sum(sees(workload, query, key) for query, key in product(range(seq_q), range(seq_k)))
-    assert workload.visible_keys() == counted
+    assert workload.visible_pairs() == workload.batch * counted
 
 
-def test_visible_keys_of_a_very_long_sequence_are_counted_without_walking_it() -> None:
+def test_visible_pairs_of_a_very_long_sequence_are_counted_without_walking_it() -> None:
     seq = 2**30
-    assert attention(seq=seq, causal=True).visible_keys() == seq * (seq + 1) // 2
-    assert attention(seq=seq, causal=True, window=0).visible_keys() == seq
+    assert attention(batch=1, seq=seq, causal=True).visible_pairs() == seq * (seq + 1) // 2
+    assert attention(batch=1, seq=seq, causal=True, window=0).visible_pairs() == seq
 
 
 @pytest.mark.parametrize(("which", "factor"), [("fwd", 1.0), ("bwd", 2.5), ("fwd_bwd", 3.5)])

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from profiler.events import CaseStarted, Event, Finished, Samples
+from profiler.recording import Recording
 from profiler.session_reader import read_session
 from tests.tui.test_run import (
     COMMAND,
@@ -182,6 +183,38 @@ def test_a_visit_from_the_first_number_to_an_export_leaves_files_and_nothing_els
     last = remembered.recall("cpu")
     assert last is not None
     assert last.implementations == TINY.implementations
+
+
+@needs_tmux
+def test_a_function_of_ones_own_is_measured_beside_the_others(opened: Opens, tmp_path: Path) -> None:
+    (tmp_path / "kernel.py").write_text(
+        "from torch.nn.functional import scaled_dot_product_attention as sdpa\n\n\n"
+        "def attention(q, k, v, *, causal, scale):\n"
+        "    return sdpa(q, k, v, is_causal=causal, scale=scale)\n"
+    )
+    screen = opened("--device", "cpu", "--impl", "pytorch,kernel.py:attention")
+    screen.wait_for_text(r"kernel\.py:attention +\*?\d+\.\d")
+    screen.press("q")
+    assert screen.ends() == 0
+    catalog = Recording.of(events_of(screen.folder)).catalog
+    assert catalog is not None
+    assert "kernel.py:attention" in [entry.name for entry in catalog.implementations]
+
+
+@needs_tmux
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--impl", "flash22"), "there is no implementation 'flash22'"),
+        (("--demo", "--impl", "pytorch"), "--demo plays the implementations that were recorded"),
+    ],
+)
+def test_names_that_cannot_be_looked_at_are_refused_before_the_screen_is_taken(
+    args: tuple[str, ...], said: str, opened: Opens
+) -> None:
+    screen = opened(*args)
+    assert screen.ends() == 2
+    assert said in screen.text
 
 
 @needs_tmux

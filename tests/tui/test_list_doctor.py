@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TextIO
 
 import pytest
@@ -94,6 +95,84 @@ def test_list_leaves_out_dtypes_that_the_device_lacks() -> None:
     t4 = Device("cuda:0", DeviceInfo("cuda", "Tesla T4", (7, 5)))
     sdpa = next(row for row in list_command.list_rows(t4) if row.name == "sdpa")
     assert sdpa.dtypes == "fp16 fp32"
+
+
+def test_features_in_a_pipe_are_a_line_an_implementation() -> None:
+    result = CliRunner().invoke(main, ["list", "--features", "--device", "cpu"])
+    assert result.exit_code == 0
+    heading, *lines = result.stdout.splitlines()
+    assert re.split(r" {2,}", heading)[:6] == [
+        "NAME",
+        "HERE",
+        "DTYPES",
+        "HEAD DIMS",
+        "BACKWARD",
+        "CAUSAL Q!=K",
+    ]
+    assert [line.split()[0] for line in lines] == [found.name for found in impls.catalog()]
+    cells = dict(zip(re.split(r" {2,}", heading), re.split(r" {2,}", lines[0]), strict=False))
+    assert cells["HERE"] == cells["WINDOW"] == cells["GQA"] == "yes"
+    assert cells["DTYPES"] == "fp16 bf16 fp32"
+    assert cells["HEAD DIMS"] == "any"
+    assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_features_on_a_terminal_fit_it(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    lines, code = shown(monkeypatch, ["list", "--features", "--device", "cpu"], columns)
+    assert code == 0
+    assert max(map(cell_len, lines)) <= columns
+    text = "\n".join(lines)
+    assert text.isascii()
+    here = {line[2:].split()[0]: line[0] for line in lines[2 : 2 + len(impls.catalog())]}
+    assert here["pytorch"] == "*"
+    assert here["flash2"] == " "
+    assert "flash2+deterministic" in text
+    assert "NAME+compile" in text
+
+
+def test_features_on_a_terminal_that_is_too_narrow_are_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, _ = shown(monkeypatch, ["list", "--features", "--device", "cpu"], 40)
+    flash2 = next(line for line in lines if line[2:].startswith("flash2 "))
+    assert flash2.split()[-1] == "8.0+"
+
+
+def test_features_that_are_limited_say_why_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = replace(
+        impls.find("pytorch"),
+        name="limited",
+        refuses=lambda load, device: "has no [window] here" if load.window and load.causal else None,
+        repeats_backward=False,
+        min_compute_capability=(7, 5),
+        max_compute_capability=(9, 0),
+        min_head_dim=16,
+        max_head_dim=128,
+        head_dim_multiple=16,
+        ragged="causal only",
+    )
+    monkeypatch.setattr(impls, "catalog", lambda: (limited,))
+    lines, _ = shown(monkeypatch, ["list", "--features", "--device", "cpu"], 80)
+    heading, row = (line.split() for line in lines[1:3])
+    cells = dict(zip(["", *heading], [row[0], row[1], " ".join(row[2:5]), *row[5:]], strict=True))
+    assert cells["dims"] == "16-128/16"
+    assert cells["bwd"] == "once"
+    assert cells["win"] == "~"
+    assert cells["ragged"] == "causal~"
+    assert cells["GPUs"] == "7.5-9.0"
+    told = " ".join(line.strip() for line in lines if line.startswith("~ limited: ") or "[window]" in line)
+    assert "~ limited: has no [window] here" in told
+
+
+def test_head_dims_that_there_is_no_room_for_are_told_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = replace(
+        impls.find("pytorch"),
+        name="odd",
+        refuses=lambda load, device: None if load.head_dim in (16, 64, 96, 256) else "has no kernel",
+    )
+    monkeypatch.setattr(impls, "catalog", lambda: (odd,))
+    lines, _ = shown(monkeypatch, ["list", "--features", "--device", "cpu"], 80)
+    assert " to 256~ " in lines[2]
+    assert "~ odd: head dims 16, 64, 96, 256" in [line.rstrip() for line in lines]
 
 
 def test_list_with_a_device_that_is_not_there_is_one_sentence_and_exit_code_2() -> None:

@@ -14,7 +14,8 @@ from profiler.environment import Device
 from profiler.events import Gpu
 from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS
-from tui.planning import Asked, make_plan
+from tui.asked import Asked
+from tui.planning import make_plan
 
 CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
 H100 = Device("cuda:0", DeviceInfo("cuda", "H100", (9, 0)))
@@ -80,10 +81,13 @@ def test_everything_else_has_its_default() -> None:
 
 
 def test_without_names_all_that_run_on_the_device_are_measured() -> None:
-    assert planned().implementations == ("pytorch", "sdpa", "sdpa-math", "sdpa-flash")
-    on_gpu = planned(H100).implementations
-    assert {"pytorch", "sdpa-cudnn", "sdpa-efficient"} <= set(on_gpu)
-    assert set(planned(T4).implementations) == {"pytorch", "sdpa", "sdpa-math", "sdpa-efficient"}
+    on_cpu, on_t4, on_h100 = (planned(device).implementations for device in (CPU, T4, H100))
+    assert on_cpu[0] == "pytorch"
+    assert {"pytorch", "sdpa", "sdpa-math", "sdpa-flash"} <= set(on_cpu)
+    assert {"sdpa-cudnn", "sdpa-efficient"} <= set(on_h100) - set(on_cpu)
+    assert "sdpa-efficient" in on_t4
+    assert "sdpa-flash" not in on_t4
+    assert not any("+" in name for name in on_h100)
 
 
 def test_names_and_aliases_in_lists_and_again_each_once_in_the_order_typed() -> None:
@@ -166,6 +170,60 @@ def test_both_causal_flags_measure_both_in_the_order_typed() -> None:
 def test_windows_may_be_sizes_zero_and_none() -> None:
     plan = planned(seq="64", window="none, 0,1k")
     assert [shape.window for shape in plan.workloads] == [None, 0, 1024]
+
+
+def test_queries_of_their_own_number_are_combined_with_every_length() -> None:
+    plan = planned(seq="1k,2k", seq_q="16,64")
+    assert [(shape.seq_q, shape.seq_k) for shape in plan.workloads] == [
+        (16, 1024),
+        (16, 2048),
+        (64, 1024),
+        (64, 2048),
+    ]
+
+
+def test_decoding_is_one_query_against_every_length_forward_alone() -> None:
+    plan = planned(seq="1k,2k", decode=True)
+    assert [(shape.seq_q, shape.seq_k) for shape in plan.workloads] == [(1, 1024), (1, 2048)]
+    assert all(shape.decode for shape in plan.workloads)
+    assert plan.passes == ("fwd",)
+    assert planned(seq="1k", decode=True, seq_q="4", passes="fwd").workloads[0].seq_q == 4
+
+
+def test_dropout_and_softcap_are_those_of_every_shape() -> None:
+    plan = planned(seq="64,128", dropout="0.1", softcap="50")
+    assert {(shape.dropout, shape.softcap) for shape in plan.workloads} == {(0.1, 50.0)}
+    (shape,) = planned(seq="64", softcap="none", dropout="0").workloads
+    assert (shape.dropout, shape.softcap) == (0.0, None)
+
+
+def test_lengths_are_drawn_with_the_seed_and_the_longest_is_the_shapes() -> None:
+    (shape,) = planned(seq_dist="uniform:128..4k", batch="8").workloads
+    assert shape.lengths is not None
+    assert (shape.batch, shape.seq_q, shape.seq_k) == (8, max(shape.lengths), max(shape.lengths))
+    assert all(128 <= length <= 4096 for length in shape.lengths)
+    assert planned(seq_dist="uniform:128..4k", batch="8").workloads == (shape,)
+    assert planned(seq_dist="uniform:128..4k", batch="8", seed=1).workloads != (shape,)
+
+
+def test_every_batch_size_has_its_lengths() -> None:
+    plan = planned(seq_dist="uniform:1..9", batch="2,5", causal=(False, True))
+    assert [len(shape.lengths or ()) for shape in plan.workloads] == [2, 2, 5, 5]
+
+
+def test_listed_lengths_are_the_batch() -> None:
+    (shape,) = planned(seq_dist="list:512,1k,77").workloads
+    assert (shape.batch, shape.seq_q, shape.lengths) == (3, 1024, (512, 1024, 77))
+
+
+def test_variants_are_measured_by_their_own_names_and_can_be_the_baseline() -> None:
+    plan = planned(impl=("Pytorch+compile,sdpa",), baseline="sdpa+compile")
+    assert plan.implementations == ("sdpa+compile", "pytorch+compile", "sdpa")
+    assert plan.baseline == "sdpa+compile"
+
+
+def test_an_implementation_that_cannot_run_here_is_planned_for_its_row_says_why() -> None:
+    assert planned(impl=("sdpa-cudnn", "sdpa")).implementations == ("sdpa-cudnn", "sdpa")
 
 
 def test_lists_and_ranges_multiply_into_a_sweep() -> None:
@@ -292,10 +350,10 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
             {"head_dim": "64", "emb_dim": "512"},
             "give --head-dim or --emb-dim, not both: emb dim is heads x head dim",
         ),
-        ({"impl": ("flash4",)}, "there is no implementation 'flash4'; did you mean flash2"),
+        ({"impl": ("flash22",)}, "there is no implementation 'flash22'; did you mean flash2"),
         (
             {"impl": ("nothing-like-it",)},
-            "there is no implementation 'nothing-like-it'; there are pytorch, sdpa, ",
+            "there is no implementation 'nothing-like-it'; there are pytorch, ",
         ),
         (
             {"impl": ("sdpa",), "baseline": "pytroch"},
@@ -305,7 +363,8 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         ({"impl": ("",)}, "--impl has an empty name in its list"),
         (
             {"preset": "lab7"},
-            "there is no preset 'lab7'; there are lab6, lab5-seq, lab5-heads, lab5-emb, fa3-paper",
+            "there is no preset 'lab7'; there are lab6, lab5-seq, lab5-heads, lab5-emb, fa3-paper, "
+            "generations-64, generations-128, generations-256",
         ),
         (
             {"preset": "lab6", "kv_heads": "4"},
@@ -318,6 +377,47 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         (
             {"preset": "lab6", "quick": True, "seq": "64"},
             "the preset lab6 brings its own shapes; drop it, or drop --seq",
+        ),
+        (
+            {"preset": "lab6", "decode": True},
+            "the preset lab6 brings its own shapes; drop it, or drop --decode",
+        ),
+        (
+            {"preset": "lab6", "seq_dist": "list:1,2"},
+            "the preset lab6 brings its own shapes; drop it, or drop --seq-dist",
+        ),
+        (
+            {"decode": True, "passes": "bwd"},
+            "--decode only reads its cache, so there is a forward pass alone; drop it, or drop --pass",
+        ),
+        ({"decode": True, "passes": "fwd,bwd"}, "--decode only reads its cache, "),
+        ({"decode": True, "dropout": "0.1"}, "decoding has no dropout: that is for training"),
+        ({"dropout": "1"}, "dropout must be at least 0 and below 1, not 1"),
+        ({"dropout": "nan"}, "dropout must be at least 0 and below 1, not nan"),
+        ({"dropout": "0.1,0.2"}, "--dropout takes a probability such as 0.1, not '0.1,0.2'"),
+        ({"softcap": "-1"}, "softcap must be above 0, not -1"),
+        ({"softcap": "much"}, "--softcap takes a number such as 50, or none, not 'much'"),
+        (
+            {"seq_dist": "uniform:1..8", "seq": "64"},
+            "--seq-dist says how long the sequences are; drop it, or drop --seq",
+        ),
+        ({"seq_dist": "uniform:1..8", "seq_q": "1"}, "--seq-dist says how long the sequences are; "),
+        (
+            {"seq_dist": "list:1,8", "decode": True},
+            "--seq-dist says how long the sequences are; drop it, or drop --decode",
+        ),
+        (
+            {"seq_dist": "list:1,8", "batch": "2"},
+            "--seq-dist list: has a length for each sequence of the batch; drop --batch",
+        ),
+        (
+            {"seq_dist": "uniform:1..8", "batch": "1,4097"},
+            "--seq-dist draws lengths for a --batch of up to 4096, not 4097",
+        ),
+        ({"seq_dist": "normal:1..8"}, "--seq-dist takes uniform:128..4096 "),
+        (
+            {"impl": ("pytorch+faster",)},
+            "there is no pytorch+faster; there are pytorch+compile, ",
         ),
         ({"passes": "fwd,sideways"}, "there is no pass 'sideways'; there are fwd, bwd, fwd_bwd"),
         ({"repeats": 5, "precision": "1%"}, BOTH_STOPS),
@@ -366,7 +466,21 @@ def test_what_cannot_be_planned_is_refused_in_one_sentence(asked: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "name", ["batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "window"]
+    "name",
+    [
+        "batch",
+        "seq",
+        "seq_q",
+        "seq_dist",
+        "heads",
+        "kv_heads",
+        "head_dim",
+        "emb_dim",
+        "dtype",
+        "window",
+        "dropout",
+        "softcap",
+    ],
 )
 def test_an_empty_option_is_refused_and_not_taken_for_the_default(name: str) -> None:
     empty: dict[str, Any] = {name: ""}  # what `--seq "$UNSET"` comes to
@@ -394,7 +508,9 @@ def test_a_gpu_whose_capability_is_unknown_is_given_the_benefit_of_the_doubt() -
 LARGEST = 2**31 - 1
 
 
-@pytest.mark.parametrize("name", ["batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "window"])
+@pytest.mark.parametrize(
+    "name", ["batch", "seq", "seq_q", "heads", "kv_heads", "head_dim", "emb_dim", "window"]
+)
 @pytest.mark.parametrize("typed", [str(LARGEST + 1), "2048m", "9" * 30, f"1,{LARGEST + 1}"])
 def test_sizes_beyond_what_kernels_count_in_are_refused_in_one_sentence(name: str, typed: str) -> None:
     option = f"--{name.replace('_', '-')}"

@@ -26,8 +26,9 @@ from click.testing import CliRunner
 from impls.contract import DeviceInfo
 from profiler import environment
 from profiler.environment import Device
-from profiler.events import Event, Failure, Finished, Result, SessionStarted
+from profiler.events import Event, Failure, Finished, Planned, Result, SessionStarted
 from profiler.nvml import Nvml
+from profiler.recording import Recording
 from profiler.session_reader import read_session
 from tests.profiler.fake_nvml import H100, NOT_SUPPORTED, OTHER, FakePynvml
 from tui.cli import main
@@ -162,6 +163,26 @@ def test_export_last_gives_each_format(single: Done, format_name: str) -> None:
         assert exported.stdout == (single.folder / "benchmark_result.json").read_text()
     else:
         assert "pytorch" in exported.stdout
+
+
+def test_a_variant_is_measured_and_described_by_its_own_name(tmp_path: Path) -> None:
+    done = attnprof(
+        tmp_path, "run", *TINY, *["--impl", "sdpa-flash,sdpa-cudnn+compile", "--seq", "16", "--quick"]
+    )
+    assert "sdpa-cudnn+compile  unsupported  needs a CUDA GPU" in done.stdout.replace("PASS  ", "")
+    recording = Recording.of(done.events)
+    assert recording.catalog is not None
+    assert "sdpa-cudnn+compile" in [entry.name for entry in recording.catalog.implementations]
+
+
+def test_what_a_shape_may_have_besides_is_said_and_saved(tmp_path: Path) -> None:
+    asked = "--impl pytorch --seq-dist list:16,9 --softcap 30 --dropout 0.1 --pass fwd --quick"
+    done = attnprof(tmp_path, "run", "--device", "cpu", "--heads", "2", "--emb-dim", "32", *asked.split())
+    assert "softcap 30" in done.stdout
+    assert "dropout 0.1" in done.stdout
+    assert "lengths 9..16 (25 tokens)" in done.stdout
+    (planned,) = done.of_type(Planned)
+    assert planned.plan.workloads[0].lengths == (16, 9)
 
 
 @pytest.fixture(scope="module")
@@ -576,6 +597,14 @@ MANY = ",".join(map(str, range(1, 102)))
         "--dtype fp8",
         "--preset lab7",
         "--preset lab6 --seq 64",
+        "--preset lab6 --decode",
+        "--decode --pass bwd",
+        "--seq-dist uniform:1..8 --seq 64",
+        "--seq-dist 1..8",
+        "--dropout 1",
+        "--softcap 0",
+        "--impl pytorch+faster",
+        "--impl no_such_file.py:attention",
         "--pass sideways",
         "--repeats 0",
         "--repeats 3 --precision 1%",

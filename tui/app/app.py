@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
@@ -24,6 +24,7 @@ from tui.app.bench_driver import BenchDriver, Stage
 from tui.app.choice import Choice, choice_of, default_choice, fitting, full_plan, quick_plan
 from tui.app.desk import Desk
 from tui.app.glyphs import ASCII, UNICODE
+from tui.app.named import entries_found, entry_asked_for, together
 from tui.app.screens.bench import BenchScreen
 from tui.app.view import Mode, View
 from tui.app.widgets.results import ResultsTable
@@ -56,7 +57,8 @@ class AttnprofApp(App[int]):
     """One live engine, and the screens onto what it says, or onto a recorded session instead.
 
     `resume` makes an engine that goes on with an interrupted session; None where there is no engine to
-    be had. Who runs the app calls close_engines() afterwards, however it ended.
+    be had. `implementations` are looked at first, in place of those remembered. Who runs the app calls
+    close_engines() afterwards, however it ended.
     """
 
     TITLE = "attnprof"
@@ -94,6 +96,7 @@ class AttnprofApp(App[int]):
         *,
         mode: Mode = "live",
         resume: EngineFor | None = None,
+        implementations: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -103,6 +106,7 @@ class AttnprofApp(App[int]):
         self.frozen = False
         self.engine_error = ""
         """Why the engine could not be started, or how it died."""
+        self._asked_for = tuple(implementations)
         self._resume = resume
         self._resuming = False
         self._painted_s = 0.0
@@ -176,8 +180,15 @@ class AttnprofApp(App[int]):
         if self.live.mode == "demo":
             choice = _first_of(getattr(self.live.client, "recorded_plan", None))
         elif last := remembered.recall(hello.kind):
-            choice = fitting(last, hello)
+            named = entries_found(last.implementations, hello)
+            self._bench.list_too(named)
+            choice = fitting(last, hello, named)
         choice = choice or default_choice(hello, self.settings.baseline)
+        if self._asked_for:
+            entries = [entry_asked_for(name, hello) for name in self._asked_for]
+            self._bench.list_too(entries)
+            choice = choice.with_implementations([entry.name for entry in together(entries)])
+            self._asked_for = ()  # an engine that takes this one's place finds what was remembered
         self._bench.choose(choice)
         self._propose(choice)
         if self._resuming:  # it measures what its session lacks, and nothing else until it is told to

@@ -29,7 +29,9 @@ class _Seen:
     stage: Stage
 
     def covers(self, choice: Choice) -> bool:
-        return self.passes >= set(choice.passes) and self.implementations >= set(choice.implementations)
+        return self.passes >= set(choice.measured_passes) and self.implementations >= set(
+            choice.implementations
+        )
 
 
 @dataclass
@@ -103,8 +105,8 @@ class BenchDriver:
 
 def _same_work(one: Choice, other: Choice) -> bool:
     """Whether both are measured by the same calls: another baseline is only another division."""
-    return (one.workload(), one.passes, one.implementations) == (
+    return (one.workload(), one.measured_passes, one.implementations) == (
         other.workload(),
-        other.passes,
+        other.measured_passes,
         other.implementations,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from impls.contract import DeviceInfo
 from profiler.control import Hello
+from profiler.events import CatalogEntry
 from profiler.grid import LARGEST_SIZE
 from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.units import plain_text
@@ -24,9 +24,10 @@ _PLAIN = "pytorch"
 class Choice:
     """One shape and what to measure on it. There are only valid ones.
 
-    `kv_heads` None is as many as heads. `keeps` says what stays when the heads change: the size
-    of one head, or heads x head dim, as in the labs. `baseline` is one of `implementations`,
-    None where there are none.
+    `kv_heads` None is as many as heads, `seq_q` None as many queries as keys, or one where it decodes.
+    `keeps` says what stays when the heads change: the size of one head, or heads x head dim, as in
+    the labs. `lengths` are those of a recorded batch: turning batch or seq lets go of them.
+    `baseline` is one of `implementations`, None where there are none.
 
     Raises:
         PlanError: the sizes make no attention call, or there is nothing to measure.
@@ -41,13 +42,18 @@ class Choice:
     keeps: Kept = "head_dim"
     causal: bool = False
     window: int | None = None
+    seq_q: int | None = None
+    decode: bool = False
+    dropout: float = 0.0
+    softcap: float | None = None
+    lengths: tuple[int, ...] | None = None
     passes: tuple[Pass, ...] = PASSES
     implementations: tuple[str, ...] = ()
     baseline: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("batch", "seq", "heads", "head_dim", "emb_dim"):
-            if getattr(self, name) > LARGEST_SIZE:
+        for name in ("batch", "seq", "seq_q", "heads", "head_dim", "emb_dim"):
+            if (getattr(self, name) or 0) > LARGEST_SIZE:
                 raise PlanError(f"{name.replace('_', ' ')} must be at most {LARGEST_SIZE}")
         if not self.passes:
             raise PlanError(f"no pass is chosen; there are {', '.join(PASSES)}")
@@ -62,11 +68,21 @@ class Choice:
     def emb_dim(self) -> int:
         return self.heads * self.head_dim
 
+    @property
+    def queries(self) -> int:
+        """How many queries a sequence has."""
+        return self.seq_q or _usual_queries(self.seq, self.decode)
+
+    @property
+    def measured_passes(self) -> tuple[Pass, ...]:
+        """The passes as they are measured: decoding has no backward, whatever else is chosen."""
+        return ("fwd",) if self.decode else self.passes
+
     def workload(self) -> Attention:
         """The attention call that is measured."""
         return Attention(
             batch=self.batch,
-            seq_q=self.seq,
+            seq_q=self.queries,
             seq_k=self.seq,
             heads=self.heads,
             kv_heads=self.kv_heads or self.heads,
@@ -74,7 +90,31 @@ class Choice:
             dtype=self.dtype,
             causal=self.causal,
             window=self.window,
+            dropout=self.dropout,
+            softcap=self.softcap,
+            decode=self.decode,
+            lengths=self.lengths,
         )
+
+    def with_batch(self, batch: int) -> Choice:
+        """So many sequences, all of one length."""
+        return self if batch == self.batch else replace(self, batch=batch, lengths=None)
+
+    def with_seq(self, seq: int) -> Choice:
+        """Sequences all of that length."""
+        return self if seq == self.seq else replace(self, seq=seq, lengths=None)
+
+    def with_queries(self, queries: int) -> Choice:
+        """So many queries; as many as there usually are follow the keys from then on."""
+        if queries == _usual_queries(self.seq, self.decode):
+            return replace(self, seq_q=None)
+        return replace(self, seq_q=queries, lengths=None)
+
+    def with_decode(self, decode: bool) -> Choice:
+        """Decoding or not, with as many queries as that usually has; without what decoding has not."""
+        if decode == self.decode:
+            return self
+        return replace(self, decode=decode, seq_q=None, lengths=None, dropout=0.0 if decode else self.dropout)
 
     def at(self, shape: Attention) -> Choice:
         """The same to measure, on another shape."""
@@ -118,8 +158,8 @@ def device_info(hello: Hello) -> DeviceInfo:
 
 
 def default_choice(hello: Hello, baseline: str = _PLAIN) -> Choice:
-    """What is measured first on a device: a shape that answers in about a second there."""
-    names = _available(hello)
+    """What is measured first on a device: a shape and implementations that answer in about a second there."""
+    names = _at_once(hello.catalog)
     on_cpu = hello.kind != "cuda"
     return Choice(
         batch=1 if on_cpu else 4,
@@ -132,13 +172,16 @@ def default_choice(hello: Hello, baseline: str = _PLAIN) -> Choice:
     )
 
 
-def fitting(choice: Choice, hello: Hello) -> Choice:
-    """An earlier choice without what this device cannot do; all that can run if nothing would be left."""
-    available = _available(hello)
-    kept = tuple(name for name in choice.implementations if name in available)
+def fitting(choice: Choice, hello: Hello, named: Iterable[CatalogEntry] = ()) -> Choice:
+    """An earlier choice without what this device cannot do; the default ones if nothing would be left.
+
+    `named` are implementations beside those that the device's catalog lists.
+    """
+    available = _runnable(hello.catalog)
+    kept = {*available, *_runnable(named)}.intersection(choice.implementations)
     lacked = device_info(hello).lacks(choice.dtype) is not None
     return replace(choice, dtype="float16" if lacked else choice.dtype).with_implementations(
-        kept or available
+        [name for name in choice.implementations if name in kept] or _at_once(hello.catalog)
     )
 
 
@@ -146,13 +189,11 @@ def choice_of(plan: Plan, workload: Attention | None = None) -> Choice:
     """What a plan measures, at one of its workloads (its first if none is given), as a choice.
 
     Raises:
-        PlanError: it has no workload, or one that a choice cannot hold (seq_q other than seq_k).
+        PlanError: it has no workload.
     """
     if workload is None and not plan.workloads:
         raise PlanError("this session measures no shape")
     shape = workload or plan.workloads[0]
-    if shape.seq_q != shape.seq_k:
-        raise PlanError(f"its queries are {shape.seq_q} and its keys {shape.seq_k}; here they are as many")
     return replace(
         _at(shape),
         passes=plan.passes,
@@ -165,14 +206,23 @@ def _at(shape: Attention) -> Choice:
     """A shape, with nothing chosen to be measured on it."""
     return Choice(
         batch=shape.batch,
-        seq=shape.seq_q,
+        seq=shape.seq_k,
         heads=shape.heads,
         head_dim=shape.head_dim,
         dtype=shape.dtype,
         kv_heads=None if shape.kv_heads == shape.heads else shape.kv_heads,
         causal=shape.causal,
         window=shape.window,
+        seq_q=None if shape.seq_q == _usual_queries(shape.seq_k, shape.decode) else shape.seq_q,
+        decode=shape.decode,
+        dropout=shape.dropout,
+        softcap=shape.softcap,
+        lengths=shape.lengths,
     )
+
+
+def _usual_queries(seq: int, decode: bool) -> int:
+    return 1 if decode else seq
 
 
 def quick_plan(choice: Choice, device_name: str, seed: int = 0) -> Plan:
@@ -185,37 +235,11 @@ def full_plan(choice: Choice, device_name: str, seed: int = 0) -> Plan:
     return _plan(choice, device_name, seed, Stopping(), Takes())
 
 
-def command_line(choice: Choice, device_name: str | None = None) -> str:
-    """The command that measures the same without a screen, quoted for a shell."""
-    words = ["attnprof", "run"]
-    if choice.implementations:
-        words += ["--impl", ",".join(choice.implementations)]
-    words += ["--batch", str(choice.batch), "--seq", str(choice.seq), "--heads", str(choice.heads)]
-    if choice.kv_heads is not None:
-        words += ["--kv-heads", str(choice.kv_heads)]
-    if choice.keeps == "emb_dim":
-        words += ["--emb-dim", str(choice.emb_dim)]
-    else:
-        words += ["--head-dim", str(choice.head_dim)]
-    words += ["--dtype", choice.dtype]
-    if choice.causal:
-        words.append("--causal")
-    if choice.window is not None:
-        words += ["--window", str(choice.window)]
-    if choice.passes != PASSES:
-        words += ["--pass", ",".join(choice.passes)]
-    if choice.baseline is not None:
-        words += ["--baseline", choice.baseline]
-    if device_name is not None:
-        words += ["--device", device_name]
-    return shlex.join(words)
-
-
 def _plan(choice: Choice, device_name: str, seed: int, stopping: Stopping, takes: Takes) -> Plan:
     return Plan(
         workloads=(choice.workload(),),
         implementations=choice.implementations,
-        passes=choice.passes,
+        passes=choice.measured_passes,
         baseline=choice.baseline,
         stopping=stopping,
         takes=takes,
@@ -224,8 +248,13 @@ def _plan(choice: Choice, device_name: str, seed: int, stopping: Stopping, takes
     )
 
 
-def _available(hello: Hello) -> tuple[str, ...]:
-    return tuple(entry.name for entry in hello.catalog if entry.unavailable is None)
+def _runnable(entries: Iterable[CatalogEntry]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in entries if entry.unavailable is None)
+
+
+def _at_once(entries: Iterable[CatalogEntry]) -> tuple[str, ...]:
+    """What can run and does not compile for seconds at every turn of a parameter; that has to be chosen."""
+    return _runnable(entry for entry in entries if not entry.compiles)
 
 
 def _baseline(names: Sequence[str], wish: str | None) -> str | None:

@@ -5,133 +5,55 @@ A step leads to the next valid value in its direction, or says why there is none
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from impls.contract import DeviceInfo
 from profiler import grid
 from profiler.plan import PlanError
-from profiler.units import yes_no
 from profiler.workload import BYTES_PER_ELEMENT, PASSES, Pass
 from tui.app import ladder
 from tui.app.choice import Choice
+from tui.app.further_parameters import FURTHER
 from tui.app.head_counts import step_heads, step_kv_heads, with_heads, with_kv_heads
+from tui.app.parameter import Parameter, Step, next_size, read_size, size, switch
 from tui.planning import parse_passes
 
 _LEAST_WINDOW_STEP = 64
-_SWITCH_WORDS = {
-    **dict.fromkeys(("yes", "y", "on", "true", "causal"), True),
-    **dict.fromkeys(("no", "n", "off", "false", "not causal"), False),
-}
+_FORWARD_ALONE = "decoding only reads its cache: there is a forward pass alone"
 _PASS_SETS: tuple[tuple[Pass, ...], ...] = (PASSES, ("fwd",), ("bwd",), ("fwd_bwd",), ("fwd", "bwd"))
 
 
-@dataclass(frozen=True)
-class Step:
-    """`direction` is +1 or -1; a `fine` one is small; a `device`, if known, rules some values out."""
-
-    direction: int
-    fine: bool = False
-    device: DeviceInfo | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One parameter: its names, and the functions behind `text`, `step` and `parse`.
-
-    `follows` tells whether its value merely follows from other parameters'; a `switch` has two values,
-    and is flipped rather than typed.
-    """
-
-    id: str
-    label: str
-    help: str
-    show: Callable[[Choice], str]
-    move: Callable[[Choice, Step], Choice]
-    read: Callable[[Choice, str, DeviceInfo | None], Choice]
-    follows: Callable[[Choice], bool] = lambda choice: False
-    switch: bool = False
-
-    def text(self, choice: Choice) -> str:
-        """Its value, such as "2048"; in brackets where it follows from others'."""
-        return f"({self.show(choice)})" if self.follows(choice) else self.show(choice)
-
-    def step(
-        self, choice: Choice, direction: int, fine: bool = False, device: DeviceInfo | None = None
-    ) -> Choice:
-        """The next valid value up (+1) or down (-1): twice or half of it, or a little more or less.
-
-        Raises:
-            PlanError: there is none; the message says why.
-        """
-        return self.move(choice, Step(direction, fine, device))
-
-    def parse(self, choice: Choice, text: str, device: DeviceInfo | None = None) -> Choice:
-        """The choice with this parameter as it was typed.
-
-        Raises:
-            PlanError: that cannot be; the message is a sentence that says what can.
-        """
-        return self.read(choice, text.strip(" ()").lower(), device)
-
-
 def side_effect(before: Choice, after: Choice) -> str:
-    """What changed beside the parameter that was turned, in a clause; "" if nothing did."""
+    """What changed beside the parameter that was turned, in clauses; "" if nothing did."""
+    clauses = []
     if before.heads != after.heads and before.kv_heads != after.kv_heads:
-        return f"kv heads went along to {after.kv_heads}"
-    return ""
-
-
-def _read_size(text: str, label: str, least: int = 1, or_else: str = "") -> int:
-    return grid.parse_size(text, label, least, takes=f"a size such as 512 or 4k{or_else}")
-
-
-def _next_size(size: int, step: Step, label: str, unit: Callable[[int], int]) -> int:
-    following = (
-        ladder.multiple(size, step.direction, unit) if step.fine else ladder.power(size, step.direction)
-    )
-    if following < 1:
-        raise PlanError(f"{label} is {size}, the least there is")
-    return following
-
-
-def _size(
-    label: str,
-    explained: str,
-    unit: Callable[[int], int],
-    get: Callable[[Choice], int],
-    put: Callable[[Choice, int], Choice],
-    follows: Callable[[Choice], bool] = lambda choice: False,
-) -> Parameter:
-    """A size that may be any whole number from 1 on; its fine steps are `unit` wide."""
-    return Parameter(
-        id=label.replace(" ", "_"),
-        label=label,
-        help=explained,
-        show=lambda choice: str(get(choice)),
-        move=lambda choice, step: put(choice, _next_size(get(choice), step, label, unit)),
-        read=lambda choice, text, device: put(choice, _read_size(text, label)),
-        follows=follows,
-    )
+        clauses.append(f"kv heads went along to {after.kv_heads}")
+    if before.decode != after.decode:
+        clauses.append(f"seq q went along to {after.queries}")
+        if before.dropout != after.dropout:
+            clauses.append("dropout is off: decoding has none")
+    if before.lengths is not None and after.lengths is None:
+        clauses.append(f"the sequences are all {after.seq} long now")
+    return "; ".join(clauses)
 
 
 def _read_kv_heads(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
     if text in ("heads", "as heads", "none"):
         return replace(choice, kv_heads=None)
-    return with_kv_heads(choice, _read_size(text, "kv heads", or_else=", or heads for as many"))
+    return with_kv_heads(choice, read_size(text, "kv heads", or_else=", or heads for as many"))
 
 
 def _move_emb_dim(choice: Choice, step: Step) -> Choice:
     """By way of the head dim, so that the heads always share it evenly."""
     return replace(
         choice,
-        head_dim=_next_size(choice.head_dim, step, "head dim", ladder.by_eights),
+        head_dim=next_size(choice.head_dim, step, "head dim", ladder.by_eights),
         keeps="emb_dim",
     )
 
 
 def _read_emb_dim(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
-    emb_dim = _read_size(text, "emb dim")
+    emb_dim = read_size(text, "emb dim")
     head_dim, rest = divmod(emb_dim, choice.heads)
     if rest or not head_dim:
         near = [size * choice.heads for size in (head_dim, head_dim + 1) if size]
@@ -155,12 +77,6 @@ def _read_dtype(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
     return replace(choice, dtype=dtype)
 
 
-def _read_causal(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
-    if text not in _SWITCH_WORDS:
-        raise PlanError(f"causal takes yes or no, not '{text}'")
-    return replace(choice, causal=_SWITCH_WORDS[text])
-
-
 def _move_window(choice: Choice, step: Step) -> Choice:
     if choice.window is None and step.direction < 0:
         raise PlanError("the window is off already: every key is seen")
@@ -181,32 +97,39 @@ def _move_window(choice: Choice, step: Step) -> Choice:
 def _read_window(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
     if text in ("off", "none", "no"):
         return replace(choice, window=None)
-    return replace(choice, window=_read_size(text, "window", least=0, or_else=", or off"))
+    return replace(choice, window=read_size(text, "window", least=0, or_else=", or off"))
 
 
 def _move_passes(choice: Choice, step: Step) -> Choice:
+    if choice.decode:
+        raise PlanError(_FORWARD_ALONE)
     place = _PASS_SETS.index(choice.passes) if choice.passes in _PASS_SETS else 0
     return replace(choice, passes=_PASS_SETS[(place + step.direction) % len(_PASS_SETS)])
 
 
 def _read_passes(choice: Choice, text: str, device: DeviceInfo | None) -> Choice:
-    return replace(choice, passes=PASSES if text == "all" else parse_passes(text))
+    passes = PASSES if text == "all" else parse_passes(text)
+    if not choice.decode:
+        return replace(choice, passes=passes)
+    if passes != ("fwd",):
+        raise PlanError(_FORWARD_ALONE)
+    return choice
 
 
 PARAMETERS: tuple[Parameter, ...] = (
-    _size(
+    size(
         "batch",
         "sequences at once",
         ladder.by_ones,
         lambda choice: choice.batch,
-        lambda choice, size: replace(choice, batch=size),
+        Choice.with_batch,
     ),
-    _size(
+    size(
         "seq",
-        "length of the queries and of the keys",
+        "length of the keys, and of the queries unless seq q differs",
         ladder.by_tiles,
         lambda choice: choice.seq,
-        lambda choice, size: replace(choice, seq=size),
+        Choice.with_seq,
     ),
     Parameter(
         id="heads",
@@ -214,7 +137,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         help="query heads; as they change, the dim that is not in brackets stays",
         show=lambda choice: str(choice.heads),
         move=lambda choice, step: step_heads(choice, step.direction, step.fine),
-        read=lambda choice, text, device: with_heads(choice, _read_size(text, "heads")),
+        read=lambda choice, text, device: with_heads(choice, read_size(text, "heads")),
     ),
     Parameter(
         id="kv_heads",
@@ -225,12 +148,12 @@ PARAMETERS: tuple[Parameter, ...] = (
         read=_read_kv_heads,
         follows=lambda choice: choice.kv_heads is None,
     ),
-    _size(
+    size(
         "head dim",
         "size of one head; setting it keeps it as heads change",
         ladder.by_eights,
         lambda choice: choice.head_dim,
-        lambda choice, size: replace(choice, head_dim=size, keeps="head_dim"),
+        lambda choice, width: replace(choice, head_dim=width, keeps="head_dim"),
         follows=lambda choice: choice.keeps != "head_dim",
     ),
     Parameter(
@@ -250,14 +173,11 @@ PARAMETERS: tuple[Parameter, ...] = (
         move=_move_dtype,
         read=_read_dtype,
     ),
-    Parameter(
-        id="causal",
-        label="causal",
-        help="each query sees the keys up to its own place",
-        show=lambda choice: yes_no(choice.causal),
-        move=lambda choice, step: replace(choice, causal=not choice.causal),
-        read=_read_causal,
-        switch=True,
+    switch(
+        "causal",
+        "each query sees the keys up to its own place",
+        lambda choice: choice.causal,
+        lambda choice, on: replace(choice, causal=on),
     ),
     Parameter(
         id="window",
@@ -271,9 +191,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         id="passes",
         label="passes",
         help="what is measured: fwd, bwd, fwd_bwd, or all three",
-        show=lambda choice: "all" if choice.passes == PASSES else ", ".join(choice.passes),
+        show=lambda choice: "all" if choice.measured_passes == PASSES else ", ".join(choice.measured_passes),
         move=_move_passes,
         read=_read_passes,
+        follows=lambda choice: choice.decode,
     ),
+    *FURTHER,
 )
 """In the order of the list."""
+
+
+def listed(choice: Choice) -> tuple[Parameter, ...]:
+    """The parameters that a choice has."""
+    return tuple(parameter for parameter in PARAMETERS if parameter.listed(choice))

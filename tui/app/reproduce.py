@@ -14,25 +14,15 @@ _DEFAULT_TIMEOUT_S = 120.0
 _DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU
 
 
-class NotReproducible(ValueError):
-    """No options of `attnprof run` describe it; the message is one sentence for the user."""
-
-
 def command_for(workload: Attention, implementations: Sequence[str], plan: Plan) -> str:
-    """`attnprof run` with every option in which the plan differs from its defaults, quoted for a shell.
-
-    Raises:
-        NotReproducible: the shape has query and key lengths of its own, for which there are no options.
-    """
-    if workload.seq_q != workload.seq_k:
-        raise NotReproducible("attnprof run has one --seq, and this shape has two lengths")
+    """`attnprof run` with every option in which the plan differs from its defaults, quoted for a shell."""
     arguments = [
         "attnprof",
         "run",
         *("--impl", ",".join(implementations)),
         *_shape(workload),
         *_baseline(implementations, plan.baseline),
-        *(("--pass", ",".join(plan.passes)) if set(plan.passes) != set(PASSES) else ()),
+        *_passes(workload, plan),
         *_pace(plan.stopping, plan.takes),
         *_rest(plan),
     ]
@@ -40,7 +30,8 @@ def command_for(workload: Attention, implementations: Sequence[str], plan: Plan)
 
 
 def _shape(shape: Attention) -> Iterator[str]:
-    yield from ("--batch", str(shape.batch), "--seq", str(shape.seq_q), "--heads", str(shape.heads))
+    yield from _lengths(shape)
+    yield from ("--heads", str(shape.heads))
     if shape.kv_heads != shape.heads:
         yield from ("--kv-heads", str(shape.kv_heads))
     yield from ("--head-dim", str(shape.head_dim), "--dtype", _DTYPES.get(shape.dtype, shape.dtype))
@@ -48,6 +39,28 @@ def _shape(shape: Attention) -> Iterator[str]:
         yield "--causal"
     if shape.window is not None:
         yield from ("--window", str(shape.window))
+    if shape.dropout:
+        yield from ("--dropout", f"{shape.dropout:.12g}")
+    if shape.softcap is not None:
+        yield from ("--softcap", f"{shape.softcap:.12g}")
+
+
+def _lengths(shape: Attention) -> Iterator[str]:
+    """How many sequences there are and how long; drawn lengths are listed, whatever drew them."""
+    if shape.lengths is not None:
+        yield from ("--seq-dist", f"list:{','.join(map(str, shape.lengths))}")
+        return
+    yield from ("--batch", str(shape.batch), "--seq", str(shape.seq_k))
+    if shape.seq_q != (1 if shape.decode else shape.seq_k):
+        yield from ("--seq-q", str(shape.seq_q))
+    if shape.decode:
+        yield "--decode"
+
+
+def _passes(workload: Attention, plan: Plan) -> Iterator[str]:
+    passes = plan.passes_of(workload)
+    if workload.has_backward and set(passes) != set(PASSES):
+        yield from ("--pass", ",".join(passes))
 
 
 def _baseline(implementations: Sequence[str], baseline: str | None) -> Iterator[str]:

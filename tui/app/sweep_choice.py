@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from profiler.environment import Device
 from profiler.plan import Plan, PlanError
 from profiler.presets import PRESETS
 from profiler.units import count, shape_columns, yes_no
-from profiler.workload import PASSES
+from profiler.workload import PASSES, Attention
 from tui.app.choice import Choice
-from tui.planning import Asked, make_plan
+from tui.asked import SHAPE_OPTIONS, Asked
+from tui.planning import make_plan
 
 FIELDS = (
     "preset",
@@ -29,17 +30,33 @@ FIELDS = (
     "passes",
     "baseline",
     "quick",
+    "seq_q",
+    "seq_dist",
+    "decode",
+    "dropout",
+    "softcap",
 )
-"""In the order that they stand in."""
+"""In the order that they stand in: what is asked for less often last."""
 
-SHAPE_FIELDS = ("batch", "seq", "heads", "kv_heads", "head_dim", "emb_dim", "dtype", "causal", "window")
-_EITHER = {"head_dim": "emb_dim", "emb_dim": "head_dim"}
+_EXCLUDES = {
+    "head_dim": ("emb_dim",),
+    "emb_dim": ("head_dim",),
+    "seq_dist": ("seq", "seq_q", "decode"),
+    "seq": ("seq_dist",),
+    "seq_q": ("seq_dist",),
+}
+"""What a field is emptied of where another one is filled."""
+
 _STEPS: dict[str, tuple[str, ...]] = {
     "preset": ("", *PRESETS),
     "causal": ("no", "yes", "no,yes"),
     "quick": ("no", "yes"),
     "dtype": ("fp16", "bf16", "fp32", "fp16,bf16"),
     "passes": (",".join(PASSES), *PASSES, "fwd,bwd"),
+    "seq_dist": ("", "uniform:128..4k"),
+    "decode": ("no", "yes"),
+    "dropout": ("", "0.1", "0.2"),
+    "softcap": ("", "30", "50"),
 }
 _SWITCHES = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 _START_SEQ = {"cuda": "1k..16k", "cpu": "128..512"}
@@ -59,6 +76,11 @@ HELP = {
     "passes": "fwd, bwd, fwd_bwd, or several",
     "baseline": "what speedups refer to",
     "quick": "yes: about a second a shape",
+    "seq_q": "queries, where they are not as many as the keys",
+    "seq_dist": "lengths of the sequences: uniform:128..4k or list:512,77",
+    "decode": "yes: keys and values are a cache, forward alone",
+    "dropout": "probability that a weight is dropped",
+    "softcap": "c of c x tanh(score / c)",
 }
 """What a field takes, in a clause."""
 
@@ -69,6 +91,11 @@ EMPTY = {
     "head_dim": "emb dim / heads",
     "emb_dim": "heads x head dim",
     "window": "none",
+    "seq_q": "as many as keys, or 1",
+    "seq_dist": "all as long as seq",
+    "decode": "no",
+    "dropout": "none",
+    "softcap": "none",
 }
 """What an empty field stands for; others for the default of `attnprof run`."""
 
@@ -91,6 +118,11 @@ class SweepChoice:
     passes: str = ""
     baseline: str = ""
     quick: str = "no"
+    seq_q: str = ""
+    seq_dist: str = ""
+    decode: str = ""
+    dropout: str = ""
+    softcap: str = ""
 
     def text(self, field: str) -> str:
         """What stands in a field."""
@@ -99,31 +131,32 @@ class SweepChoice:
     def shown(self, field: str) -> str:
         """What is to be read in a field: a preset's own shapes where one is chosen."""
         preset = PRESETS.get(self.preset)
-        if preset is None or field not in (*SHAPE_FIELDS, "impl", "baseline"):
+        if preset is None or field not in (*SHAPE_OPTIONS, "impl", "baseline"):
             return self.text(field)
         if field == "impl":
             return self.impl or ",".join(preset.implementations)
         if field == "baseline":
             return self.baseline or preset.baseline
-        if field == "emb_dim" or (
-            field == "kv_heads" and all(s.heads == s.kv_heads for s in preset.workloads)
-        ):
+        usual = _USUAL.get(field)
+        if field == "emb_dim" or (usual is not None and all(map(usual, preset.workloads))):
             return ""
         return ",".join(dict.fromkeys(_value(shape, field) for shape in preset.workloads))
 
     def belongs_to_preset(self, field: str) -> bool:
         """Whether a field's value is the preset's, so that changing it leaves the preset."""
-        return bool(self.preset) and field in SHAPE_FIELDS
+        return bool(self.preset) and field in SHAPE_OPTIONS
 
     def typed(self, field: str, text: str) -> SweepChoice:
         """With another text in a field. It may empty others: head dim and emb dim exclude each other."""
         text = text.strip()
         changes = {field: text}
-        if field in _EITHER and text:
-            changes[_EITHER[field]] = ""
+        if text:
+            changes |= dict.fromkeys(_EXCLUDES.get(field, ()), "")
+        if field == "decode" and _SWITCHES.get(text.lower()):
+            changes |= {"seq_dist": "", "passes": ""}  # those that it has
         if field == "preset" and text:
             changes |= {"impl": "", "baseline": ""}  # those of the preset, until others are typed
-        elif field in SHAPE_FIELDS:
+        elif field in SHAPE_OPTIONS:
             changes["preset"] = ""
         return replace(self, **changes)
 
@@ -141,11 +174,9 @@ class SweepChoice:
         Raises:
             PlanError: a switch is neither yes nor no.
         """
-        switches = () if self.preset else _switches(self.causal, "causal")
         asked = Asked(
             impl=(self.impl,) if self.impl else (),
             preset=self.preset or None,
-            causal=switches,
             passes=self.passes or None,
             baseline=self.baseline or None,
             quick=_switches(self.quick, "quick")[-1:] == (True,),
@@ -153,7 +184,13 @@ class SweepChoice:
         )
         if self.preset:
             return asked
-        return replace(asked, **{name: self.text(name) or None for name in _SIZE_FIELDS})  # type: ignore[arg-type]
+        texts = {name: self.text(name) or None for name in _TEXT_OPTIONS}
+        return replace(
+            asked,
+            causal=_switches(self.causal, "causal"),
+            decode=_switches(self.decode, "decode")[-1:] == (True,),
+            **texts,  # type: ignore[arg-type]
+        )
 
     def plan(self, device: Device) -> Plan:
         """The plan that the texts describe.
@@ -167,7 +204,17 @@ class SweepChoice:
             raise PlanError(_as_in_form(str(error))) from None
 
 
-_SIZE_FIELDS = tuple(name for name in SHAPE_FIELDS if name != "causal")
+_TEXT_OPTIONS = tuple(name for name in SHAPE_OPTIONS if name not in ("causal", "decode"))
+
+_USUAL: dict[str, Callable[[Attention], bool]] = {
+    "kv_heads": lambda shape: shape.heads == shape.kv_heads,
+    "seq_q": lambda shape: shape.seq_q == shape.seq_k,
+    "seq_dist": lambda shape: shape.lengths is None,
+    "decode": lambda shape: not shape.decode,
+    "dropout": lambda shape: not shape.dropout,
+    "softcap": lambda shape: shape.softcap is None,
+}
+"""Whether a shape has of a field what an empty one stands for."""
 
 
 def sweep_of(choice: Choice, kind: str) -> SweepChoice:
@@ -184,8 +231,12 @@ def sweep_of(choice: Choice, kind: str) -> SweepChoice:
         dtype=_value(shape, "dtype"),
         causal=yes_no(choice.causal),
         window="" if choice.window is None else str(choice.window),
-        passes=",".join(choice.passes),
+        passes="" if choice.decode else ",".join(choice.passes),
         baseline=choice.baseline or "",
+        seq_q="" if choice.seq_q is None else str(choice.seq_q),
+        decode=yes_no(choice.decode),
+        dropout=f"{choice.dropout:.12g}" if choice.dropout else "",
+        softcap="" if choice.softcap is None else f"{choice.softcap:.12g}",
     )
 
 
@@ -207,10 +258,12 @@ _SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 
 def _value(shape: object, field: str) -> str:
     """A shape's value as it would be typed."""
-    name = {"seq": "seq_q"}.get(field, field)
+    name = {"seq": "seq_k", "seq_dist": "lengths"}.get(field, field)
     value = getattr(shape, name)
     if isinstance(value, bool):
         return yes_no(value)
+    if isinstance(value, tuple):
+        return f"list:{','.join(map(str, value))}"
     return "none" if value is None else _SHORT_DTYPES.get(str(value), str(value))
 
 

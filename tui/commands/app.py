@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _RECORDED = "20261122T111000Z-h100-80gb-hbm3-demo.jsonl"
 def open_app(
     *,
     device_name: str,
+    impl: Sequence[str],
     sessions: str | None,
     engine: str | None,
     demo: bool,
@@ -32,6 +34,9 @@ def open_app(
         Refusal: there is no terminal, or something that was asked for cannot be.
     """
     check_terminal()
+    names = _names(impl, is_elsewhere=engine is not None)
+    if demo and names:
+        raise Refusal("--demo plays the implementations that were recorded: drop it, or drop --impl")
     settings = settings_with(ascii_only=ascii_only, mouse=not no_mouse, theme=theme, sessions=sessions)
     if demo:
         from profiler.clients.demo import DemoEngine
@@ -45,7 +50,27 @@ def open_app(
     if not words:
         raise Refusal('--engine is empty: give a command, such as "ssh HOST attnprof engine"')
     engine_for = partial(child_engine, words, device_name, settings.sessions)
-    return launch(engine_for(), settings, "live", engine_for)
+    return launch(engine_for(), settings, "live", engine_for, names)
+
+
+def _names(typed: Sequence[str], *, is_elsewhere: bool) -> tuple[str, ...]:
+    """The implementations that were asked for; files are not looked for where the engine is elsewhere.
+
+    Raises:
+        Refusal: there is no such implementation.
+    """
+    if not typed:
+        return ()
+    import impls
+    from impls import own
+    from profiler.plan import PlanError
+    from tui.planning import split_names
+
+    try:
+        names = split_names(typed)
+        return tuple(name if is_elsewhere and own.is_path(name) else impls.find(name).name for name in names)
+    except (PlanError, impls.UnknownImplementation) as error:
+        raise Refusal(str(error)) from None
 
 
 def demonstration() -> Path:

@@ -32,12 +32,16 @@ _SIGNALLED = 128
 def _complete_implementations(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
+    """Names; once one is typed with its plus, its variants."""
     import impls
+    from impls.compiled import MODES
 
+    items = {item.name: item for item in impls.catalog()}
+    base = items.get(incomplete.rpartition("+")[0])
+    if base is not None:
+        items = {f"{base.name}+{variant}": base for variant in (*base.variants, *MODES)}
     return [
-        CompletionItem(item.name, help=item.summary)
-        for item in impls.catalog()
-        if item.name.startswith(incomplete)
+        CompletionItem(name, help=item.summary) for name, item in items.items() if name.startswith(incomplete)
     ]
 
 
@@ -67,7 +71,8 @@ _output = section("Output")
     multiple=True,
     metavar="NAMES",
     shell_complete=_complete_implementations,
-    help="Implementations, by name or alias; a comma list, or given again. Default: all that run here.",
+    help="Implementations, by name or alias; a comma list, or given again. NAME+compile is one under "
+    "torch.compile, FILE.py:FUNCTION a function of your own. Default: all that run here.",
 )
 @_what(
     "--preset",
@@ -75,13 +80,25 @@ _output = section("Output")
     shell_complete=_complete_presets,
     help=f"A ready-made experiment: {', '.join(PRESETS)}.",
 )
-@_what("--pass", "passes", metavar="PASSES", help="Of fwd, bwd, fwd_bwd. Default: all three.")
+@_what("--pass", "passes", metavar="PASSES", help="Of fwd, bwd, fwd_bwd. Default: all there are.")
 @_what("--baseline", metavar="NAME", help="What speedups refer to. Default: pytorch.")
 @_what("--energy", is_flag=True, help="Also energy and power: over a second a pass.")
 @_what("--kernels", is_flag=True, help="Also the GPU kernels of a call, with times.")
 @_what("--seed", type=int, default=0, metavar="N", help="For inputs and for the order of rounds.")
 @_shape("--batch", "--batch-size", "batch", metavar=_SIZES, help="Batch size.")
 @_shape("--seq", "--seq-len", "seq", metavar=_SIZES, help="Sequence length.")
+@_shape("--seq-q", metavar=_SIZES, help="Queries, where they are not as many as the keys of --seq.")
+@_shape(
+    "--seq-dist",
+    metavar="LENGTHS",
+    help="Sequences of unlike lengths instead: uniform:128..4096 draws them by --seed, "
+    "list:512,1024,77 has one each.",
+)
+@_shape(
+    "--decode",
+    is_flag=True,
+    help="The keys and values are a cache that is only read: forward alone, --seq-q 1 unless given.",
+)
 @_shape("--heads", "--num-heads", "heads", metavar=_SIZES, help="Query heads.")
 @_shape("--kv-heads", metavar=_SIZES, help="Key/value heads, if fewer (GQA, MQA).")
 @_shape("--head-dim", metavar=_SIZES, help="Size of one head.")
@@ -98,6 +115,8 @@ _output = section("Output")
     metavar=_SIZES,
     help="Keys up to that many places back are seen (and ahead, unless causal), or none for all.",
 )
+@_shape("--dropout", metavar="P", help="Probability that a weight is dropped (default 0).")
+@_shape("--softcap", metavar="C", help="Scores are bounded as C x tanh(score / C).")
 @_pace("--precision", metavar="SHARE", help="Until every median is known to this (default 1%) ...")
 @_pace(
     "--budget",
@@ -172,7 +191,8 @@ def command(
     from profiler.plan import PlanError
     from profiler.session_run import Session
     from tui import running
-    from tui.planning import Asked, make_plan
+    from tui.asked import Asked
+    from tui.planning import make_plan
     from tui.progress import progress_for
 
     try:

@@ -94,6 +94,23 @@ def test_ties_and_their_intervals_and_graphs_have_columns() -> None:
     assert pd.isna(flash["graph_breaks"])
 
 
+def test_what_a_shape_may_have_besides_has_columns() -> None:
+    shapes = [
+        attention(seq_q=1, seq_k=64, decode=True, softcap=50.0),
+        attention(batch=2, seq=64, lengths=(64, 10), dropout=0.1),
+    ]
+    whole = plan(shapes, ["flash2"], ["fwd"])
+    decode, ragged = frame(
+        Recording.of(
+            [Planned(plan=whole), *(one for case in cases(whole) for one in measured(case, ["fwd"]))]
+        )
+    ).to_dict("records")
+    assert (decode["seq_q"], decode["seq_k"], decode["decode"], decode["softcap"]) == (1, 64, True, 50.0)
+    assert pd.isna(decode["lengths"])
+    assert (ragged["decode"], ragged["lengths"], ragged["dropout"]) == (False, "64; 10", 0.1)
+    assert pd.isna(ragged["softcap"])
+
+
 def test_no_graph_break_is_a_zero_and_not_empty() -> None:
     whole = plan([attention()], ["compiled"], ["fwd"])
     unbroken = CaseChecked(case=0, first_call_ms={}, graph_breaks={}, notes=("padded", "copied"))

@@ -149,6 +149,17 @@ def test_several_cases_make_a_list_of_such_objects_with_their_parameters() -> No
     }
 
 
+def test_what_the_labs_know_nothing_of_stands_beside_their_options_where_a_shape_has_it() -> None:
+    shapes = [attention(seq_q=1, seq_k=4096, decode=True), attention(batch=2, seq=64, lengths=(64, 10))]
+    whole = plan(shapes, ["flash2"], ["fwd"])
+    ran = [event for case in cases(whole) for event in measured(case, ["fwd"])]
+    decode, ragged = exported(Recording.of([header(), Planned(plan=whole), *ran]))
+    assert (decode["seq_len"], decode["seq_q"], decode["decode"]) == (4096, 1, True)
+    assert (ragged["seq_len"], ragged["batch_size"], ragged["lengths"]) == (64, 2, [64, 10])
+    assert not {"decode", "seq_q", "dropout", "softcap"} & set(ragged)
+    assert ragged["attnprof"]["passes"][0]["lengths"] == [64, 10]
+
+
 def test_a_case_out_of_memory_has_nulls_and_its_status() -> None:
     whole = plan([attention()], ["pytorch"])
     (case,) = cases(whole)

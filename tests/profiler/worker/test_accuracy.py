@@ -33,7 +33,7 @@ def outputs(dtype: str, layout: Layout = "bhsd") -> Outputs:
     """Plain PyTorch's out and (dq, dk, dv) in `layout`, to be tampered with."""
     inputs = make_inputs(workload(dtype), layout, "cpu", 0)
     attend = impls.find("pytorch").prepare(workload(dtype), "cpu")
-    out = attend(*(to_bhsd(tensor, layout) for tensor in (inputs.q, inputs.k, inputs.v)))
+    out = attend(*(to_bhsd(tensor, layout, workload(dtype)) for tensor in (inputs.q, inputs.k, inputs.v)))
     if layout == "bshd":
         out = out.transpose(1, 2)
     grads = torch.autograd.grad(out, (inputs.q, inputs.k, inputs.v), inputs.grad_out)
@@ -94,7 +94,7 @@ def test_one_wrong_value_in_the_last_head_of_any_tensor_is_caught(
 ) -> None:
     out, grads = outputs(dtype, layout)
     tampered = dict(zip(("out", "dq", "dk", "dv"), (out, *grads), strict=True))[name]
-    to_bhsd(tampered, layout)[-1, -1, -1, -1] += 0.5
+    to_bhsd(tampered, layout, workload(dtype))[-1, -1, -1, -1] += 0.5
     accuracy = reference(dtype).judge(out, grads, layout)
     assert accuracy.verdict == "wrong"
     assert [key for key, error in accuracy.errors.items() if error and error > 0.4] == [name]
@@ -181,7 +181,7 @@ def test_a_wrong_value_is_caught_in_each_sampled_query_and_in_no_other(
     assert sampled.sample.queries is not None
     chosen = {query for part in sampled.sample.queries for query in range(part.start, part.stop)}
     out, grads = outputs("float16", layout)
-    head = to_bhsd({"out": out, "dq": grads[0]}[name], layout)[1, 3]
+    head = to_bhsd({"out": out, "dq": grads[0]}[name], layout, workload("float16"))[1, 3]
     caught = set()
     for query in range(48):
         right = head[query].clone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -130,6 +131,46 @@ def test_a_backward_that_raises_loses_the_passes_with_backward_and_keeps_forward
     assert set(checked.lost) == {"bwd", "fwd_bwd"}
     assert {lost.message for lost in checked.lost.values()} == {"RuntimeError: no backward for this head dim"}
     assert set(checked.memory) == {"fwd"}
+
+
+def test_without_a_backward_the_forward_stands_and_the_reason_is_said(device: CpuDevice) -> None:
+    declared = replace(implementation(without_backward), backward=False)
+    checked = check(declared, SHAPE, PASSES, device, 0, None)
+    assert {which: lost.kind for which, lost in checked.lost.items()} == dict.fromkeys(
+        ("bwd", "fwd_bwd"), "unsupported"
+    )
+    assert checked.lost["bwd"].message == "has no backward: measure it with --pass fwd"
+    assert set(checked.memory) == {"fwd"}
+
+
+def test_an_output_without_a_gradient_is_told_as_that(device: CpuDevice) -> None:
+    checked = check(implementation(lambda q, k, v: q.detach() * 1), SHAPE, PASSES, device, 0, None)
+    assert set(checked.lost) == {"bwd", "fwd_bwd"}
+    assert checked.lost["bwd"].kind == "unsupported"
+    assert "its output carries no gradient" in checked.lost["bwd"].message
+
+
+def test_a_backward_that_cannot_be_repeated_is_measured_and_judged_with_its_forward(
+    device: CpuDevice,
+) -> None:
+    """As CUDA graphs of torch.compile: the next call writes where this output stands."""
+    attend, written = impls.find("sdpa").prepare(SHAPE, "cpu"), [torch.empty(0)]
+
+    def overwriting(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        written[0].fill_(float("nan"))
+        out = attend(q, k, v)
+        written[0] = out.detach()
+        return out
+
+    once = replace(implementation(overwriting), repeats_backward=False)
+    reference = Reference.compute(SHAPE, "cpu", 0, backward=True)
+    checked = check(once, SHAPE, PASSES, device, 0, reference)
+    assert set(checked.lost) == {"bwd"}
+    assert checked.lost["bwd"].kind == "unsupported"
+    assert set(checked.memory) == {"fwd", "fwd_bwd"}
+    assert checked.accuracy is not None
+    assert checked.accuracy.verdict == "ok"
+    assert set(checked.accuracy.errors) == {"out", "dq", "dk", "dv"}
 
 
 def test_a_backward_that_raises_leaves_nothing_where_no_forward_was_asked_for(device: CpuDevice) -> None:

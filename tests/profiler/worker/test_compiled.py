@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from profiler.worker.compiled import watch_compilation
+from profiler.worker.compiled import forget_compiled, watch_compilation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -71,10 +71,11 @@ def test_breaks_before_the_watch_are_not_counted() -> None:
     assert breaks(whole) == {}
 
 
-def test_a_call_that_was_compiled_before_compiles_anew_and_tells_its_breaks_again() -> None:
+def test_what_is_forgotten_compiles_anew_and_tells_its_breaks_again() -> None:
     compiled = torch.compile(branching, backend="eager")
     found = []
     for _ in range(2):
+        forget_compiled()
         with watch_compilation() as compilation:
             compiled(torch.ones(4))
         found.append(compilation.graph_breaks)

@@ -134,7 +134,7 @@ def test_a_short_call_is_replayed_as_a_graph(device: CudaDevice, which: Any) -> 
     workload = attention(batch=2, seq=256, head_dim=64, dtype="float16")
     for name in ("pytorch", "sdpa-flash"):
         implementation = impls.find(name)
-        inputs = make_inputs(workload, implementation.layout, device.name, 0)
+        inputs = make_inputs(workload, implementation.layout_of(workload), device.name, 0)
         attend = implementation.prepare(workload, device.name)
         calls = Calls(attend, device)
         result = capture(calls, which, inputs, device.capture_stream)()

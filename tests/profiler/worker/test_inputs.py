@@ -17,6 +17,10 @@ NAMES = ("q", "k", "v", "grad_out")
 DTYPES = ["float16", "bfloat16", "float32"]
 
 
+SHAPE = attention(seq=9, seq_q=5, heads=4, kv_heads=2, head_dim=7)
+RAGGED = attention(lengths=(5, 1, 9), heads=4, kv_heads=2, head_dim=7)
+
+
 def made(dtype: str = "float32", layout: Layout = "bhsd", head_dim: int = 7) -> Tensors:
     return make_inputs(
         attention(seq=9, seq_q=5, heads=4, kv_heads=2, head_dim=head_dim, dtype=dtype), layout, "cpu", 3
@@ -33,8 +37,41 @@ def changed_by(change: Callable[[Tensors], object], inputs: Tensors) -> tuple[st
 def test_the_values_are_the_same_in_either_layout() -> None:
     one, other = made(layout="bhsd"), made(layout="bshd")
     for name in NAMES:
-        assert torch.equal(getattr(one, name), to_bhsd(getattr(other, name), "bshd"))
+        assert torch.equal(getattr(one, name), to_bhsd(getattr(other, name), "bshd", SHAPE))
         assert getattr(other, name).is_contiguous()
+
+
+def test_packed_are_the_tokens_of_each_sequence_behind_the_other_without_the_padding() -> None:
+    padded, packed = (make_inputs(RAGGED, layout, "cpu", 3) for layout in ("bhsd", "thd"))
+    assert packed.q.shape == (15, 4, 7)
+    assert packed.k.shape == (15, 2, 7)
+    assert packed.k.is_contiguous() and packed.k.requires_grad
+    for name in NAMES:
+        rows = [getattr(padded, name)[entry, :, :length] for entry, length in enumerate((5, 1, 9))]
+        assert torch.equal(getattr(packed, name), torch.cat(rows, dim=1).transpose(0, 1))
+
+
+@pytest.mark.parametrize("layout", ["bhsd", "bshd"])
+def test_no_gradient_comes_from_padding_which_holds_values_like_any_others(layout: Layout) -> None:
+    inputs = make_inputs(RAGGED, layout, "cpu", 3)
+    q, grad_out = (to_bhsd(tensor, layout, RAGGED) for tensor in (inputs.q, inputs.grad_out))
+    for entry, length in enumerate((5, 1, 9)):
+        assert (grad_out[entry, :, :length] != 0).any(dim=-1).all()
+        assert (grad_out[entry, :, length:] == 0).all()
+        assert (q[entry] != 0).any(dim=-1).all()
+
+
+def test_padded_again_what_was_packed_has_zeros_where_no_token_is() -> None:
+    packed = make_inputs(RAGGED, "thd", "cpu", 3)
+    again = to_bhsd(packed.q, "thd", RAGGED)
+    assert again.shape == (3, 4, 9, 7)
+    assert (again[1, :, 1:] == 0).all()
+    assert torch.equal(again[2], packed.q[6:].detach().transpose(0, 1))
+
+
+def test_a_cache_that_is_only_read_needs_no_gradient() -> None:
+    inputs = make_inputs(attention(seq=9, seq_q=1, decode=True), "bhsd", "cpu", 3)
+    assert not any(tensor.requires_grad for tensor in (inputs.q, inputs.k, inputs.v))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -26,6 +26,11 @@ SHAPES = [
     attention(seq=24, heads=6, kv_heads=2, head_dim=8, causal=True),
     attention(seq=17, seq_q=24, heads=4, kv_heads=1, head_dim=8, causal=True, window=6),
     attention(seq=1, head_dim=1, causal=True),
+    attention(seq=24, head_dim=8, softcap=1.5),
+    attention(seq=24, seq_q=9, heads=4, kv_heads=2, head_dim=8, softcap=0.7, causal=True, window=4),
+    attention(lengths=(24, 1, 13), head_dim=8),
+    attention(lengths=(5, 24), heads=4, kv_heads=2, head_dim=8, causal=True),
+    attention(lengths=(24, 7), head_dim=8, window=3),
 ]
 # Scores a block may have: all at once, some queries at a time, one query at a time, and several pairs.
 BLOCKS = [2**26, 200, 1, 24 * 24 * 3 + 5]
@@ -36,18 +41,24 @@ def by_autograd(workload: Attention, inputs: Tensors) -> dict[str, torch.Tensor]
     q, k, v = (tensor.detach().double().requires_grad_() for tensor in (inputs.q, inputs.k, inputs.v))
     group = workload.heads // workload.kv_heads
     keys, values = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-    rows = []
-    for query in range(workload.seq_q):
-        at = query + workload.seq_k - workload.seq_q
-        first = 0 if workload.window is None else max(0, at - workload.window)
-        ahead = 0 if workload.causal else workload.window
-        last = workload.seq_k if ahead is None else min(workload.seq_k, at + ahead + 1)
-        if last <= first:
-            rows.append(torch.zeros_like(q[:, :, 0]))
-            continue
-        scores = (q[:, :, query, None] * keys[:, :, first:last]).sum(-1) * workload.head_dim**-0.5
-        rows.append((scores.softmax(-1)[..., None] * values[:, :, first:last]).sum(-2))
-    out = torch.stack(rows, dim=2)
+    sequences = []
+    for entry in range(workload.batch):
+        tokens = workload.lengths[entry] if workload.lengths is not None else workload.seq_k
+        rows = []
+        for query in range(workload.seq_q):
+            at = query + workload.seq_k - workload.seq_q
+            first = 0 if workload.window is None else max(0, at - workload.window)
+            ahead = 0 if workload.causal else workload.window
+            last = tokens if ahead is None else min(tokens, at + ahead + 1)
+            if last <= first or (workload.lengths is not None and query >= tokens):
+                rows.append(torch.zeros_like(q[entry, :, 0]))
+                continue
+            scores = (q[entry, :, query, None] * keys[entry, :, first:last]).sum(-1) * workload.head_dim**-0.5
+            if workload.softcap is not None:
+                scores = workload.softcap * (scores / workload.softcap).tanh()
+            rows.append((scores.softmax(-1)[..., None] * values[entry, :, first:last]).sum(-2))
+        sequences.append(torch.stack(rows, dim=1))
+    out = torch.stack(sequences)
     dq, dk, dv = torch.autograd.grad(out, (q, k, v), inputs.grad_out.double())
     return {"out": out.detach(), "dq": dq, "dk": dk, "dv": dv}
 

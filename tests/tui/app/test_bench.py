@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from profiler.events import PlanEnded, Planned
+from profiler.events import Catalog, CatalogEntry, PlanEnded, Planned
 from profiler.plan import Plan
+from profiler.units import describe_shape
 from profiler.workload import Attention
-from tests.examples import cases, checked, failed, measured, samples, telemetry
+from tests.examples import attention, cases, checked, failed, measured, plan, samples, telemetry
 from tests.tui.app.fake import FakeEngine, hello, opening
 from tests.tui.app.pilot import drive, press
 from tests.tui.app.whole import (
@@ -306,6 +307,129 @@ def test_m_goes_through_the_metrics_that_there_are_and_M_back() -> None:  # noqa
     drive(scenario())
 
 
+def test_a_adds_an_implementation_by_its_name_and_measures_it() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client, size=WIDE) as (app, pilot):
+            await press(pilot, "a")
+            assert "Add an implementation" in shown(app)
+            await type_in(pilot, "Sdpa+compile")
+            plan = await turned(app, pilot, client, "enter")
+            assert plan.implementations == ("pytorch", "sdpa", "flash2", "sdpa+compile")
+            assert "SDPA compile" in shown(app)
+            await to_row("sdpa+compile")(app, pilot)
+            await press(pilot, "enter")
+            assert "sdpa+compile" not in chosen(app)
+            assert "SDPA compile" in shown(app)  # to be checked again
+
+    drive(scenario())
+
+
+def test_what_is_added_again_is_not_measured_twice() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client) as (app, pilot):
+            await press(pilot, "plus")
+            await type_in(pilot, "flash2")
+            await press(pilot, "enter")
+            await settle(app, pilot)
+            assert chosen(app) == ["pytorch", "sdpa", "flash2"]
+            assert len(plans(client)) == 1
+
+    drive(scenario())
+
+
+@pytest.mark.parametrize(
+    ("typed", "refusal"),
+    [
+        ("flash22", "there is no implementation 'flash22'; did you mean flash2"),
+        ("sdpa+faster", "there is no sdpa+faster; there are sdpa+compile"),
+        ("no_such_file.py:f", "no_such_file.py"),
+        ("sdpa-cudnn+compile", "it cannot run here: needs cuDNN 9"),
+    ],
+)
+def test_a_name_that_cannot_be_added_is_refused_where_it_is_typed(typed: str, refusal: str) -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client, size=(160, 30)) as (app, pilot):
+            await press(pilot, "a")
+            await type_in(pilot, typed)
+            await press(pilot, "enter")
+            assert refusal in shown(app)
+            await press(pilot, "escape")
+            assert chosen(app) == ["pytorch", "sdpa", "flash2"]
+            assert len(plans(client)) == 1
+
+    drive(scenario())
+
+
+def test_nothing_is_added_to_a_recording() -> None:
+    async def scenario() -> None:
+        async with running(FakeEngine(opening(), takes_commands=False), mode="recording") as (app, pilot):
+            await press(pilot, "a")
+            assert said(app) == "nothing is measured here that could be added to"
+
+    drive(scenario())
+
+
+def test_a_function_of_ones_own_is_listed_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kernel.py").write_text("def attention(q, k, v, *, causal, scale):\n    return q\n")
+    monkeypatch.chdir(tmp_path)
+
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client, size=WIDE, implementations=("kernel.py:attention", "Sdpa")) as (app, _):
+            assert plans(client)[0].implementations == ("kernel.py:attention", "sdpa")
+            assert "kernel.py" in line_with(app, "attention (")
+            app._remember()
+        async with running(measuring(), size=WIDE) as (app, _):
+            assert chosen(app) == ["kernel.py:attention", "sdpa"]
+        (tmp_path / "kernel.py").unlink()
+        async with running(measuring(), size=WIDE) as (app, _):
+            assert chosen(app) == ["sdpa"]
+
+    drive(scenario())
+
+
+def test_a_file_on_the_engines_machine_is_left_to_the_engine() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client, size=WIDE, implementations=("there/kernel.py:f", "sdpa")) as (app, _):
+            assert plans(client)[0].implementations == ("there/kernel.py:f", "sdpa")
+            assert line_with(app, "■ there/kernel.py:f")
+
+    drive(scenario())
+
+
+def test_what_the_engine_tells_of_a_named_implementation_holds() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client, size=WIDE, implementations=("sdpa+compile",)) as (app, pilot):
+            told = CatalogEntry(name="sdpa+compile", label="Told", summary="", unavailable="broken there")
+            tell(client, Catalog(implementations=(told,)))
+            await settle(app, pilot)
+            assert line_with(app, "Told").rstrip()
+            assert "SDPA compile" not in shown(app)
+
+    drive(scenario())
+
+
+def test_bars_are_of_a_pass_that_is_measured() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client) as (app, pilot):
+            assert "fwd+bwd, ms" in shown(app)
+            await to_row("decode")(app, pilot)
+            plan = await turned(app, pilot, client, "enter")
+            assert plan.passes == ("fwd",)
+            assert plan.workloads[0].seq_q == 1
+            assert "forward, ms" in shown(app)
+
+    drive(scenario())
+
+
 def test_slash_narrows_the_table_and_escape_leaves_it_as_it_was() -> None:
     async def scenario() -> None:
         async with running(measuring()) as (app, pilot):
@@ -469,6 +593,29 @@ def test_an_interrupted_session_shows_the_shape_without_its_missing_numbers() ->
             assert client.commands == []
 
     drive(scenario())
+
+
+def test_recordings_of_shapes_with_more_to_them_are_shown_as_they_are() -> None:
+    shapes = [
+        attention(seq_q=1, seq_k=4096, decode=True),
+        attention(seq_q=16, seq_k=4096, causal=True, softcap=50.0),
+        attention(batch=2, seq=512, lengths=(512, 77), dropout=0.1),
+    ]
+
+    async def scenario(shape: Attention) -> None:
+        client = FakeEngine(opening(), takes_commands=False)
+        async with running(client, mode="recording", size=WIDE) as (app, pilot):
+            whole = plan([shape], ["pytorch", "flash2"], ["fwd"])
+            tell(client, Planned(plan=whole))
+            for case in cases(whole):
+                tell(client, *checked(case), *measured(case, ["fwd"]))
+            await settle(app, pilot)
+            assert app._bench.choice.workload() == shape
+            assert describe_shape(shape)[:60] in shown(app).splitlines()[0]
+            assert "1.000" in line_with(app, "▸ pytorch")
+
+    for shape in shapes:
+        drive(scenario(shape))
 
 
 def test_the_shape_last_looked_at_on_such_a_device_comes_first_next_time() -> None:

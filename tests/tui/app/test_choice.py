@@ -6,6 +6,7 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from impls.contract import DeviceInfo
@@ -13,19 +14,19 @@ from profiler.control import Hello
 from profiler.environment import Device
 from profiler.events import CatalogEntry, Gpu
 from profiler.plan import Plan, PlanError
-from profiler.workload import Attention
 from tui.app.choice import (
     Choice,
     choice_of,
-    command_line,
     default_choice,
     device_info,
     fitting,
     full_plan,
     quick_plan,
 )
+from tui.app.reproduce import command_for
+from tui.asked import Asked
 from tui.commands import run
-from tui.planning import Asked, make_plan
+from tui.planning import make_plan
 
 CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
 
@@ -83,6 +84,13 @@ def test_the_first_choice_is_all_that_can_run_at_a_shape_for_the_device() -> Non
         64,
         "float16",
     )
+
+
+def test_what_compiles_at_every_turn_is_not_chosen_unasked() -> None:
+    flex = msgspec.structs.replace(entry("flex"), compiles=True)
+    assert default_choice(hello("cuda", entry("pytorch"), flex)).implementations == ("pytorch",)
+    asked_for = choice(implementations=("pytorch", "flex"))
+    assert fitting(asked_for, hello("cpu", entry("pytorch"), flex)).implementations == ("pytorch", "flex")
 
 
 def test_the_baseline_is_the_one_wished_for_or_pytorch_or_the_first() -> None:
@@ -169,27 +177,16 @@ def test_the_device_is_known_by_what_the_engine_says_of_it() -> None:
         choice(kv_heads=2, causal=True, window=64, passes=("fwd", "bwd"), baseline="sdpa"),
         choice(keeps="emb_dim", heads=16, head_dim=32, window=0, dtype="bfloat16", passes=("fwd_bwd",)),
         choice(implementations=("sdpa",), baseline="sdpa"),
+        choice(seq_q=16, causal=True),
+        choice(decode=True),
+        choice(decode=True, seq_q=4, softcap=30.0),
+        choice(batch=3, seq=64, lengths=(64, 1, 30), dropout=0.125),
     ],
 )
-def test_the_command_measures_what_the_screen_does(chosen: Choice) -> None:
-    command = command_line(chosen)
-    assert planned(command) == full_plan(chosen, "cpu")
-    assert planned(f"{command} --quick --seed 7") == quick_plan(chosen, "cpu", seed=7)
-
-
-def test_the_command_says_only_what_is_not_taken_anyway() -> None:
-    assert command_line(choice()) == (
-        "attnprof run --impl pytorch,sdpa --batch 2 --seq 256 --heads 8 --head-dim 64 --dtype float32 "
-        "--baseline pytorch"
-    )
-    assert "--emb-dim 512" in command_line(choice(keeps="emb_dim"))
-
-
-def test_the_command_is_quoted_for_a_shell() -> None:
-    name = "my kernel.py:f;rm"
-    command = command_line(choice(implementations=(name,), baseline=name), "cuda:1")
-    assert shlex.split(command)[3] == name
-    assert command.endswith("--device cuda:1")
+def test_a_command_measures_what_the_screen_does(chosen: Choice) -> None:
+    quick, full = quick_plan(chosen, "cpu", seed=7), full_plan(chosen, "cpu")
+    for plan in (quick, full):
+        assert planned(command_for(chosen.workload(), chosen.implementations, plan)) == plan
 
 
 def test_a_plan_is_read_back_as_the_choice_it_was_made_of() -> None:
@@ -199,9 +196,29 @@ def test_a_plan_is_read_back_as_the_choice_it_was_made_of() -> None:
     assert choice_of(full_plan(chosen, "cpu"), other).seq == 512
 
 
-def test_a_plan_that_is_no_choice_is_refused() -> None:
-    unequal = Attention(batch=1, seq_q=1, seq_k=8, heads=1, kv_heads=1, head_dim=8, dtype="float32")
-    with pytest.raises(PlanError, match="queries are 1 and its keys 8"):
-        choice_of(Plan(workloads=(unequal,), implementations=("sdpa",)))
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        choice(seq_q=1),
+        choice(decode=True, passes=("fwd",)),
+        choice(decode=True, seq_q=8, passes=("fwd",)),
+        choice(batch=2, lengths=(256, 9), dropout=0.1, softcap=50.0),
+    ],
+)
+def test_what_a_shape_may_have_besides_is_read_back_too(chosen: Choice) -> None:
+    assert choice_of(full_plan(chosen, "cpu")) == chosen
+
+
+def test_decoding_is_measured_in_its_forward_pass_whatever_passes_are_chosen() -> None:
+    assert quick_plan(choice(decode=True, passes=("bwd",)), "cpu").passes == ("fwd",)
+
+
+def test_an_earlier_choice_keeps_what_it_named_where_that_can_run() -> None:
+    earlier = choice(implementations=("sdpa+compile", "gone.py:f", "flash2+compile"), baseline="gone.py:f")
+    named = [entry("sdpa+compile"), entry("flash2+compile", "needs a CUDA GPU")]
+    assert fitting(earlier, hello(), named).implementations == ("sdpa+compile",)
+
+
+def test_a_plan_without_a_shape_is_no_choice() -> None:
     with pytest.raises(PlanError, match="no shape"):
         choice_of(Plan(workloads=(), implementations=("sdpa",)))

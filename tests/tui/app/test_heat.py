@@ -123,6 +123,24 @@ def test_one_shape_has_no_axes() -> None:
     assert axes_of([attention()]).axes == ()
 
 
+@pytest.mark.parametrize(
+    ("changes", "name", "labels"),
+    [
+        ({"decode": True, "seq_q": 16, "seq_k": 1024}, "decode", ("no decode", "decode")),
+        ({"dropout": 0.1}, "dropout", ("none", "0.1")),
+        ({"softcap": 50.0}, "softcap", ("50", "none")),
+        ({"batch": 2, "lengths": (1024, 8)}, "lengths", ("equal", "8..1024 (1,032 tokens)")),
+    ],
+)
+def test_what_only_some_shapes_have_can_be_an_axis(
+    changes: dict[str, object], name: str, labels: tuple[str, ...]
+) -> None:
+    without = {key: changes[key] for key in ("batch", "seq_q", "seq_k") if key in changes}
+    axes = axes_of([attention(**without), attention(**changes)])
+    assert [axis.name for axis in axes.axes] == [name]
+    assert tuple(label for _, label in axes[name].ticks()) == labels
+
+
 def test_curves_follow_one_axis_where_the_others_are_fixed() -> None:
     found = curves(VALUES, axes_of(GRID), "seq", {"heads": "16"})
     assert found["slow"] == [(512.0, 528.0), (1024.0, 1040.0), (2048.0, 2064.0)]

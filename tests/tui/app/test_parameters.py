@@ -14,7 +14,8 @@ from profiler.plan import PlanError
 from profiler.workload import PASSES
 from tui.app.choice import Choice
 from tui.app.ladder import divisors
-from tui.app.parameters import PARAMETERS, Parameter, side_effect
+from tui.app.parameter import Parameter
+from tui.app.parameters import PARAMETERS, listed, side_effect
 
 BY_ID = {parameter.id: parameter for parameter in PARAMETERS}
 T4 = DeviceInfo("cuda", "Tesla T4", (7, 5))
@@ -178,6 +179,60 @@ def test_dtypes_that_the_device_lacks_are_passed_over_and_refused() -> None:
     assert "Tesla T4 has no bfloat16" in refusal("dtype", "bf16", T4)
 
 
+def test_queries_follow_the_keys_until_they_are_given_a_number_of_their_own() -> None:
+    assert value(choice(), "seq_q") == "(1024)"
+    fewer = stepped("seq_q", -1)
+    assert (fewer.seq_q, value(fewer, "seq_q")) == (512, "512")
+    assert value(BY_ID["seq"].step(fewer, +1), "seq_q") == "512"
+    assert BY_ID["seq_q"].step(fewer, +1).seq_q is None
+    for typed in ("1024", "seq", "(1024)"):
+        assert BY_ID["seq_q"].parse(fewer, typed).seq_q is None
+
+
+def test_decoding_has_one_query_and_a_forward_pass_and_no_dropout() -> None:
+    before = choice(dropout=0.1, passes=("fwd", "bwd"))
+    decode = BY_ID["decode"].step(before, +1)
+    assert (decode.workload().seq_q, decode.workload().seq_k, decode.dropout) == (1, 1024, 0.0)
+    assert value(decode, "seq_q") == "(1)"
+    assert (value(decode, "passes"), decode.measured_passes) == ("(fwd)", ("fwd",))
+    assert side_effect(before, decode) == "seq q went along to 1; dropout is off: decoding has none"
+    assert no_step("passes", +1, decode=True) == (
+        "decoding only reads its cache: there is a forward pass alone"
+    )
+    assert refusal("passes", "bwd", decode=True).startswith("decoding only reads its cache")
+    assert refusal("dropout", "0.1", decode=True) == "decoding has no dropout: that is for training"
+    trained = BY_ID["decode"].step(BY_ID["seq_q"].parse(decode, "4"), +1)
+    assert (trained.workload().seq_q, trained.measured_passes) == (1024, ("fwd", "bwd"))
+
+
+def test_dropout_and_softcap_step_through_usual_values_and_off() -> None:
+    chosen, seen = choice(), []
+    for _ in range(5):
+        chosen = BY_ID["dropout"].step(chosen, +1)
+        seen.append(value(chosen, "dropout"))
+    assert seen == ["0.05", "0.1", "0.2", "0.3", "0.5"]
+    assert no_step("dropout", +1, dropout=0.5) == "dropout is 0.5; more can be typed"
+    assert no_step("softcap", -1) == "softcap is off already"
+    assert stepped("softcap", -1, softcap=10.0).softcap is None
+    assert stepped("softcap", +1, softcap=42.0).softcap == 50.0
+    assert BY_ID["softcap"].parse(choice(softcap=50.0), "off").softcap is None
+
+
+def test_recorded_lengths_go_when_batch_seq_or_queries_are_turned() -> None:
+    recorded: dict[str, Any] = {"batch": 2, "seq": 64, "lengths": (64, 10)}
+    assert "lengths" in [parameter.id for parameter in listed(choice(**recorded))]
+    assert "lengths" not in [parameter.id for parameter in listed(choice())]
+    assert value(choice(**recorded), "lengths") == "10..64"
+    for name in ("batch", "seq", "seq_q", "decode"):
+        after = stepped(name, +1, **recorded)
+        assert after.lengths is None
+        assert "the sequences are all" in side_effect(choice(**recorded), after)
+    assert stepped("heads", +1, **recorded).lengths == (64, 10)
+    assert stepped("causal", +1, **recorded).lengths == (64, 10)
+    assert BY_ID["lengths"].parse(choice(**recorded), "off").lengths is None
+    assert "recorded ones" in no_step("lengths", +1, **recorded)
+
+
 def test_switches_and_passes_go_round() -> None:
     assert stepped("causal", +1).causal
     assert not stepped("causal", -1, causal=True).causal
@@ -209,6 +264,12 @@ def test_a_size_is_typed_as_on_the_command_line(typed: str, seq: int) -> None:
         ("dtype", "fp8", "there is no dtype 'fp8'; there are fp16, bf16 and fp32"),
         ("dtype", "fp16,bf16", "dtype takes one of fp16, bf16 and fp32 here; the sweep takes several"),
         ("causal", "maybe", "causal takes yes or no, not 'maybe'"),
+        ("decode", "maybe", "decode takes yes or no, not 'maybe'"),
+        ("seq_q", "x", "seq q takes a size such as 512 or 4k, or seq for as many as usual, not 'x'"),
+        ("dropout", "some", "dropout takes a number such as 0.1, or off, not 'some'"),
+        ("dropout", "1", "dropout must be at least 0 and below 1, not 1"),
+        ("softcap", "0", "softcap must be above 0, not 0"),
+        ("lengths", "128", "lengths takes off here, for sequences all 1024 long, not '128'"),
         ("window", "wide", "window takes a size such as 512 or 4k, or off, not 'wide'"),
         ("passes", "sideways", "there is no pass 'sideways'; there are fwd, bwd, fwd_bwd"),
     ],
@@ -236,6 +297,14 @@ choices = st.builds(
     keeps=st.sampled_from(["head_dim", "emb_dim"]),
     causal=st.booleans(),
     window=st.none() | st.integers(0, 2**20),
+    seq_q=st.none() | st.integers(1, 2**31 - 1),
+    softcap=st.sampled_from([None, 0.5, 30.0, 50.0, 1e6]),
+    dropout=st.sampled_from([0.0, 0.1, 0.123456789, 0.99]),
+)
+choices |= choices.map(lambda chosen: chosen.with_decode(True))
+choices |= st.builds(
+    lambda lengths: choice(batch=len(lengths), seq=max(lengths), lengths=tuple(lengths)),
+    st.lists(st.integers(1, 4096), min_size=1, max_size=5),
 )
 parameters = st.sampled_from(PARAMETERS)
 

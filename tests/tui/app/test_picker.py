@@ -19,7 +19,8 @@ from impls.contract import DeviceInfo
 from profiler.events import CatalogEntry
 from tui.app.choice import Choice
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
-from tui.app.parameters import PARAMETERS, Parameter
+from tui.app.parameter import Parameter
+from tui.app.parameters import listed
 from tui.app.pictures.picker import short_reason
 from tui.app.widgets.picker import Picker
 
@@ -100,7 +101,7 @@ Scene = Callable[[Host, Pilot[None]], Awaitable[None]]
 def play(
     scene: Scene,
     *,
-    height: int = 24,
+    height: int = 28,
     catalog: tuple[CatalogEntry, ...] = CATALOG,
     glyphs: Glyphs = UNICODE,
 ) -> None:
@@ -123,7 +124,7 @@ async def go_to(app: Host, pilot: Pilot[None], label: str) -> None:
 
 def test_one_list_holds_the_implementations_and_the_shape() -> None:
     async def scene(app: Host, pilot: Pilot[None]) -> None:
-        assert app.lines()[:18] == [
+        assert app.lines()[:22] == [
             " Implementations",
             "▸■ PyTorch         = baseline",
             " ■ SDPA flash",
@@ -140,6 +141,10 @@ def test_one_list_holds_the_implementations_and_the_shape() -> None:
             " causal                  no",
             " window                 off",
             " passes                 all",
+            " seq q               (1024)",
+            " decode                  no",
+            " dropout                off",
+            " softcap                off",
             "",
             " plain",
         ]
@@ -162,9 +167,9 @@ def test_up_down_home_and_end_go_over_both_and_stop_at_the_ends() -> None:
             seen.append(app.under_cursor())
         assert seen == ["PyTorch", "SDPA flash", "FlashAttention 2", "batch"]
         await pilot.press("end", "down")
-        assert app.under_cursor() == "passes"
+        assert app.under_cursor() == "softcap"
         await pilot.press("pageup")
-        assert app.under_cursor() == "seq"
+        assert app.under_cursor() == "emb dim"
         await pilot.press("home")
         assert app.under_cursor() == "PyTorch"
 
@@ -195,7 +200,7 @@ def test_the_last_implementation_is_not_unchecked() -> None:
 def test_what_cannot_run_says_why_under_the_cursor_and_cannot_be_checked() -> None:
     async def scene(app: Host, pilot: Pilot[None]) -> None:
         await go_to(app, pilot, "FlashAttention 2")
-        assert app.lines()[17:20] == [
+        assert app.lines()[21:24] == [
             " missing: pip install",
             " flash-attn",
             " --no-build-isolation",
@@ -300,8 +305,8 @@ def test_a_refusal_of_the_last_row_stands_above_where_there_is_no_room_below() -
     async def scene(app: Host, pilot: Pilot[None]) -> None:
         await pilot.press("end", "enter", "x", "enter")
         shown = app.lines()
-        assert shown[-1].startswith("▸passes")
-        assert "there is no pass 'x'" in shown[-3]
+        assert shown[-1].startswith("▸softcap")
+        assert "softcap takes a number" in shown[-3]
         assert shown[-2].endswith("...")
 
     play(scene, height=3)
@@ -387,7 +392,7 @@ def test_a_click_checks_an_implementation_and_picks_a_parameter_then_steps_or_ty
 
 def test_a_click_beside_the_rows_does_nothing() -> None:
     async def scene(app: Host, pilot: Pilot[None]) -> None:
-        for y in (0, 4, 5, 18, 23):
+        for y in (0, 4, 5, 22, 27):
             await pilot.click(Picker, offset=(4, y))
         assert (app.under_cursor(), app.choices) == ("PyTorch", [])
 
@@ -487,6 +492,44 @@ def test_the_same_again_from_outside_takes_no_refusal_away() -> None:
     play(scene)
 
 
+def test_decoding_takes_along_what_goes_with_it_and_says_so() -> None:
+    async def scene(app: Host, pilot: Pilot[None]) -> None:
+        await go_to(app, pilot, "decode")
+        await pilot.press("enter")
+        assert app.picker.choice.decode
+        assert app.line("seq q").split() == ["seq", "q", "(1)"]
+        assert app.line("passes").split() == ["passes", "(fwd)"]
+        assert any("seq q went along to 1" in line for line in app.lines())
+
+    play(scene)
+
+
+def test_recorded_lengths_are_a_row_until_seq_is_turned() -> None:
+    async def scene(app: Host, pilot: Pilot[None]) -> None:
+        app.picker.update(replace(CHOICE, batch=2, seq=64, lengths=(64, 10)), CATALOG, H100)
+        await go_to(app, pilot, "lengths")
+        assert app.line("lengths").split() == ["▸lengths", "10..64"]
+        await pilot.press("right")
+        assert "recorded" in app.refusals[-1]
+        await go_to(app, pilot, "seq")
+        await pilot.press("right")
+        assert (app.picker.choice.seq, app.picker.choice.lengths) == (128, None)
+        assert not any("lengths" in line for line in app.lines())
+        assert any("the sequences are all 128" in line for line in app.lines())
+
+    play(scene)
+
+
+def test_the_cursor_stays_in_the_list_when_its_row_goes() -> None:
+    async def scene(app: Host, pilot: Pilot[None]) -> None:
+        app.picker.update(replace(CHOICE, batch=2, seq=64, lengths=(64, 10)), CATALOG, H100)
+        await go_to(app, pilot, "lengths")
+        await pilot.press("enter", *"off", "enter")
+        assert app.under_cursor() == "softcap"
+
+    play(scene)
+
+
 def test_only_the_last_of_several_changes_matters() -> None:
     first, last = Picker.Changed(CHOICE), Picker.Changed(CHOICE)
     assert first.can_replace(last)
@@ -495,11 +538,11 @@ def test_only_the_last_of_several_changes_matters() -> None:
 
 def test_every_row_says_something_of_itself() -> None:
     async def scene(app: Host, pilot: Pilot[None]) -> None:
-        for parameter in PARAMETERS:
+        for parameter in listed(CHOICE):
             await go_to(app, pilot, parameter.label)
             row = app.picker.row
             assert isinstance(row, Parameter)
-            shown = " ".join(line.strip() for line in app.lines()[17:20]).strip()
+            shown = " ".join(line.strip() for line in app.lines()[21:24]).strip()
             assert shown == row.help
 
     play(scene)
@@ -512,7 +555,14 @@ def test_every_row_says_something_of_itself() -> None:
         ("xformers is not installed", "missing"),
         ("needs compute capability 9.0; Tesla T4 has 7.5", "sm 9.0+"),
         ("has no float32 (has float16, bfloat16)", "no fp32"),
+        ("ends at compute capability 8.9; H100 has 9.0", "sm 8.9-"),
         ("takes head dims up to 256, not 512", "dim > 256"),
+        ("takes head dims from 32 on, not 16", "dim < 32"),
+        ("takes head dims that are multiples of 8, not 20", "dim % 8"),
+        ("has no bottom-right causal mask for seq_q != seq_k", "no causal"),
+        ("has no dropout", "no dropout"),
+        ("has no path for decoding from a KV cache", "no decode"),
+        ("has no variable-length batches", "no varlen"),
         ("has no grouped-query attention (kv heads must equal heads)", "no GQA"),
         ("something new", "something new"),
     ],

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from profiler.control import Hello
 from profiler.events import CatalogEntry, Finished, Planned
 from profiler.plan import Plan
+from profiler.presets import PRESETS
 from profiler.recording import Recording
 from profiler.session_reader import read_session
 from tests.examples import attention, cases, checked, header, measured, plan, samples
@@ -169,7 +170,7 @@ def test_presets_are_stepped_through_and_show_their_shapes() -> None:
         async with host.run_test(size=(80, 24)) as pilot:
             await show(pilot, host, View(hello=HELLO))
             host.sweep.propose(CHOICE)
-            await press(pilot, "home", "left")
+            await press(pilot, "home", *["right"] * (1 + list(PRESETS).index("fa3-paper")))
             text = host.text(AxesForm)
             assert "fa3-paper" in text and "512,1024,2048" in text
             assert "24 shapes x 4 implementations = 96 cases" in text

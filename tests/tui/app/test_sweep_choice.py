@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from impls.contract import DeviceInfo
@@ -49,6 +51,30 @@ def test_head_dim_and_emb_dim_exclude_each_other() -> None:
     assert {shape.head_dim for shape in sweep.plan(GPU).workloads} == {128}
 
 
+def test_decoding_sweeps_the_cache_forward_alone() -> None:
+    sweep = sweep_of(BENCH, "cuda").typed("decode", "yes").typed("seq_q", "1,4")
+    plan = sweep.plan(GPU)
+    assert {(shape.seq_q, shape.decode) for shape in plan.workloads} == {(1, True), (4, True)}
+    assert plan.passes == ("fwd",)
+    assert sweep.typed("decode", "no").typed("seq_q", "").plan(GPU).passes == PASSES
+
+
+def test_lengths_of_their_own_and_a_sequence_length_exclude_each_other() -> None:
+    sweep = sweep_of(BENCH, "cuda").typed("seq_dist", "uniform:16..64")
+    assert sweep.seq == ""
+    (shape,) = sweep.plan(GPU).workloads
+    assert shape.lengths is not None
+    assert sweep.typed("seq", "512").seq_dist == ""
+
+
+def test_what_the_bench_s_shape_has_besides_is_in_the_form() -> None:
+    chosen = replace(BENCH, decode=True, seq_q=4, softcap=50.0)
+    plan = sweep_of(chosen, "cuda").plan(GPU)
+    assert {(shape.decode, shape.seq_q, shape.softcap) for shape in plan.workloads} == {(True, 4, 50.0)}
+    dropped = sweep_of(replace(BENCH, dropout=0.1), "cuda").plan(GPU)
+    assert {shape.dropout for shape in dropped.workloads} == {0.1}
+
+
 def test_a_preset_brings_its_shapes_and_implementations() -> None:
     sweep = sweep_of(BENCH, "cuda").typed("preset", "fa3-paper")
     plan = sweep.plan(GPU)
@@ -77,6 +103,10 @@ def test_every_preset_can_be_planned(preset: str) -> None:
         ("seq", "1k..3x", "seq takes sizes such as"),
         ("seq", "4k..1k", "write 1k..4k"),
         ("kv_heads", "3", "heads must be a multiple of kv heads"),
+        ("decode", "maybe", "decode takes yes, no or both"),
+        ("dropout", "1", "dropout must be at least 0 and below 1"),
+        ("seq_dist", "1..8", "seq dist takes uniform:128..4096"),
+        ("seq_dist", "list:1,8", "drop batch"),
         ("causal", "maybe", "causal takes yes, no or both"),
         ("impl", "nope", "there is no implementation 'nope'"),
         ("window", "-1", "window must be at least 0"),

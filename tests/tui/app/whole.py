@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,10 @@ async def running(
     mode: Mode = "live",
     size: tuple[int, int] = (80, 24),
     resume: EngineFor | None = None,
+    implementations: Sequence[str] = (),
 ) -> AsyncIterator[tuple[AttnprofApp, AppPilot]]:
     """The app once it has heard from its engine and painted that."""
-    app = AttnprofApp(client, settings, mode=mode, resume=resume)
+    app = AttnprofApp(client, settings, mode=mode, resume=resume, implementations=implementations)
     app.desk.clock = lambda: 1.0  # what has elapsed is told by the events' own times alone
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

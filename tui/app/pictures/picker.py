@@ -21,7 +21,8 @@ from profiler.workload import Attention
 from tui.app.choice import Choice
 from tui.app.glyphs import Glyphs
 from tui.app.line_edit import LineEdit
-from tui.app.parameters import PARAMETERS, Parameter
+from tui.app.parameter import Parameter
+from tui.app.parameters import listed
 from tui.app.pictures.look import Look
 from tui.palette import colour_of
 
@@ -40,9 +41,16 @@ _SHORT_REASONS = (
     (r"needs a CUDA GPU", "no GPU"),
     (r".* is not installed", "missing"),
     (r"needs compute capability ([\d.]+).*", r"sm \1+"),
+    (r"ends at compute capability ([\d.]+).*", r"sm \1-"),
     (r"takes head dims up to (\d+).*", r"dim > \1"),
+    (r"takes head dims from (\d+) on.*", r"dim < \1"),
+    (r"takes head dims that are multiples of (\d+).*", r"dim % \1"),
     (r"has no grouped-query attention.*", "no GQA"),
     (r"has no sliding window", "no window"),
+    (r"has no bottom-right causal mask.*", "no causal"),
+    (r"has no (dropout|softcap)", r"no \1"),
+    (r"has no path for decoding.*", "no decode"),
+    (r"has no variable-length batches|has no mask for the padding.*", "no varlen"),
     (r"has no float32.*", "no fp32"),
     (r"has no float16.*", "no fp16"),
     (r"has no bfloat16.*|.* has no bfloat16 .*", "no bf16"),
@@ -64,7 +72,9 @@ class Shown:
     rows: tuple[Row, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", (*self.catalog, *PARAMETERS))
+        rows = (*self.catalog, *listed(self.choice))
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "cursor", min(self.cursor, len(rows) - 1))
 
     @property
     def row(self) -> Row:
@@ -95,7 +105,7 @@ def lay_out(shown: Shown, height: int, top: int) -> tuple[Layout, int]:
     first: tuple[Item, ...] = (_HEADINGS[0],) if spare >= 2 else ()
     between = ("", _HEADINGS[1]) if spare >= 4 else (_HEADINGS[1],) if spare >= 1 else ()
     after = ("",) if spare >= 3 else ()
-    return Layout((*first, *shown.catalog, *between, *PARAMETERS, *after), status_lines), 0
+    return Layout((*first, *shown.catalog, *between, *listed(shown.choice), *after), status_lines), 0
 
 
 def picture(shown: Shown, layout: Layout, width: int, glyphs: Glyphs, look: Look) -> list[Text]:

@@ -16,7 +16,23 @@ Values = Mapping[tuple[Attention, str], float]
 """A figure of each shape on each implementation, where it is known."""
 
 # What a chart goes over by choice: of two parameters that change together the first here is named.
-_PREFERENCE = ("seq", "seq q", "seq k", "heads", "head dim", "kv heads", "batch", "window", "causal", "dtype")
+_PREFERENCE = (
+    "seq",
+    "seq q",
+    "seq k",
+    "heads",
+    "head dim",
+    "kv heads",
+    "batch",
+    "window",
+    "causal",
+    "dtype",
+    "decode",
+    "softcap",
+    "dropout",
+    "lengths",
+)
+_SWITCHED = {"causal": ("full", "causal"), "decode": ("no decode", "decode")}
 _KIB = 1024
 
 
@@ -44,9 +60,7 @@ class Axis:
 
     def label(self, value: str) -> str:
         """A value as the field writes it: "512", "16k", "causal"."""
-        if self.name == "causal":
-            return "causal" if value == "yes" else "full"
-        return short_size(value)
+        return _SWITCHED[self.name][value == "yes"] if self.name in _SWITCHED else short_size(value)
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
         """The place and the label of each of its values."""

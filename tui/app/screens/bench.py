@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,14 +12,17 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from impls import UnknownImplementation
 from profiler.control import Hello
-from profiler.events import Estimate
+from profiler.events import CatalogEntry
 from profiler.rows import rows
-from profiler.units import describe_shape, margin
+from profiler.units import describe_shape
 from profiler.workload import Attention
+from tui.app.activity import activity, is_live, why_nothing
 from tui.app.bench_driver import Stage
 from tui.app.choice import Choice, device_info
-from tui.app.metrics import METRICS
+from tui.app.metrics import BY_ID, METRICS, Metric
+from tui.app.named import entry_named, together
 from tui.app.snapping import snapped
 from tui.app.view import View
 from tui.app.widgets.bars import BarsPanel
@@ -46,6 +50,14 @@ class BenchScreen(Screen[None]):
         Binding("tab", "app.focus_next", "Panel", show=False, id="bench.panel", tooltip="The other panel"),
         Binding("b", "baseline", "Baseline", id="bench.baseline", tooltip="Speedups over the row's"),
         Binding("r", "again", "Again", id="bench.again", tooltip="Measure this shape again"),
+        Binding(
+            "a,plus",
+            "add",
+            "Add",
+            show=False,
+            id="bench.add",
+            tooltip="Another implementation: NAME+compile, FILE.py:FUNCTION",
+        ),
         Binding("m", "metric(1)", "Bars", id="bench.metric", tooltip="The next metric of the bars"),
         Binding(
             "M", "metric(-1)", "Bars back", show=False, id="bench.metric_back", tooltip="The metric before"
@@ -69,6 +81,10 @@ class BenchScreen(Screen[None]):
         self._shown: View | None = None
         self._stage: Stage | None = None
         self._seen: Stage | None = None
+        self._named: tuple[CatalogEntry, ...] = ()
+        """Implementations beside those that the engine lists."""
+        self._listed: tuple[Hello | None, tuple[CatalogEntry, ...]] = None, ()
+        """What the picker was last told of."""
 
     def compose(self) -> ComposeResult:
         """Status above, picker and results side by side, bars and readings below."""
@@ -92,14 +108,21 @@ class BenchScreen(Screen[None]):
         self._update_picker()
         self._paint()
 
+    def list_too(self, entries: Iterable[CatalogEntry]) -> None:
+        """Have these in the list too."""
+        self._named = together(self._named, entries)
+        self._update_picker()
+
     def progress(self, stage: Stage | None, seen: Stage | None) -> None:
         """What of the choice is being measured, and how well it was known before."""
         self._stage, self._seen = stage, seen
 
     def show(self, view: View) -> None:
         """Paint a moment of the app."""
-        before, self._shown = self._shown, view
-        if view.hello is not None and (before is None or before.hello is not view.hello):
+        self._shown = view
+        listed = view.hello, self._catalog()
+        if self._listed != listed:
+            self._listed = listed
             self._update_picker()
         self._paint()
 
@@ -131,6 +154,33 @@ class BenchScreen(Screen[None]):
     def action_again(self) -> None:
         """Measure this shape again."""
         self.post_message(self.Wanted(self._choice, anew=True))
+
+    def action_add(self) -> None:
+        """Ask for the name of an implementation that is not in the list, and have it measured."""
+        from tui.app.screens.prompt import PromptScreen
+
+        hello = self._shown.hello if self._shown else None
+        if hello is None or not self._is_measured_here:
+            self.notify("nothing is measured here that could be added to", severity="warning")
+            return
+
+        def why_not(text: str) -> str | None:
+            try:
+                entry = entry_named(text.strip(), hello)
+            except UnknownImplementation as error:
+                return str(error)
+            return f"it cannot run here: {entry.unavailable}" if entry.unavailable else None
+
+        def add(text: str | None) -> None:
+            if text is not None:
+                self._add(entry_named(text.strip(), hello))
+
+        prompt = PromptScreen(
+            "Add an implementation by its name",
+            hint="such as flash2+compile, flash2+deterministic or kernel.py:attention",
+            check=why_not,
+        )
+        self.app.push_screen(prompt, add)
 
     def action_metric(self, step: int) -> None:
         """Show another metric in the bars: the next that anything has a value of."""
@@ -190,10 +240,29 @@ class BenchScreen(Screen[None]):
             return table.line.headline.implementation
         return getattr(self.query_one(Picker).row, "name", None)
 
+    def _bars(self) -> Metric:
+        """The metric of the bars: as chosen, but of a pass that is measured."""
+        metric, passes = METRICS[self._metric], self._choice.measured_passes
+        return metric if metric.which is None or metric.which in passes else BY_ID[passes[-1]]
+
+    def _add(self, entry: CatalogEntry) -> None:
+        self.list_too((entry,))
+        if entry.name not in self._choice.implementations:
+            self.choose(self._choice.toggled(entry.name, [listed.name for listed in self._catalog()]))
+            self.post_message(self.Wanted(self._choice))
+
+    def _catalog(self) -> tuple[CatalogEntry, ...]:
+        """What the engine lists and has told of since; where it measures, also what a person has named."""
+        view = self._shown
+        if view is None or view.hello is None:
+            return ()
+        told = view.recording.catalog.implementations if view.recording.catalog else ()
+        return together(view.hello.catalog, self._named if self._is_measured_here else (), told)
+
     def _update_picker(self) -> None:
         hello = self._shown.hello if self._shown else None
         if hello is not None:
-            self.query_one(Picker).update(self._choice, hello.catalog, device_info(hello))
+            self.query_one(Picker).update(self._choice, self._catalog(), device_info(hello))
 
     def _lines(self) -> list[Line]:
         """What is known of the choice: its implementations' rows of this shape."""
@@ -203,81 +272,35 @@ class BenchScreen(Screen[None]):
         wanted = set(self._choice.implementations)
         found = rows(recording, self._choice.baseline)
         return lines_of(
-            row for row in found if row.implementation in wanted and row.which in self._choice.passes
+            row for row in found if row.implementation in wanted and row.which in self._choice.measured_passes
         )
 
     def _paint(self) -> None:
         if self._shown is None or not self.is_mounted:
             return
         view, lines = self._shown, self._lines()
-        note = "" if lines else self._why_nothing()
+        note = "" if lines else why_nothing(self._shown, self._choice)
         is_measuring = self._stage is not None
         self.query_one(ResultsTable).update(
             lines,
             baseline=self._choice.baseline,
             note=note,
             filter=self._filter,
-            seen=is_measuring and self._stage == "quick" and bool(lines) and not _is_live(lines),
+            seen=is_measuring and self._stage == "quick" and bool(lines) and not is_live(lines),
         )
-        self.query_one(BarsPanel).update(lines, METRICS[self._metric])
+        self.query_one(BarsPanel).update(lines, self._bars())
         gpu = view.recording.header.environment.gpu if view.recording.header else None
         kind = view.hello.kind if view.hello else "cpu"
         telemetry = self.query_one(TelemetryPanel)
         telemetry.update(view.recording.telemetry, gpu or (view.hello.gpu if view.hello else None), kind)
         self._paint_status(view, lines)
 
-    def _why_nothing(self) -> str:
-        view = self._shown
-        if view is not None and view.lost:
-            return "nothing is measured: the engine has died"
-        if view is None or view.hello is None or (view.mode == "live" and view.recording.header is None):
-            return "loading torch"
-        if view.mode in ("recording", "watch"):
-            return "this shape is not in the recording"
-        if not self._choice.implementations:
-            return "check an implementation"
-        return "not measured: a sweep is running" if _is_sweeping(view) else "measuring"
-
     def _paint_status(self, view: View, lines: list[Line]) -> None:
         device = _device(view.hello) if view.hello else "connecting"
         left = [(describe_shape(self._choice.workload()), "value"), (device, "")]
-        self.query_one(StatusLine).update(left, self._activity(view, lines))
-
-    def _activity(self, view: View, lines: list[Line]) -> tuple[str, str]:
-        """What goes on, in a few words, and the look of them."""
-        if view.mode in ("recording", "watch"):
-            return ("recording", "muted") if view.running is None else ("being measured", "warning")
-        if view.lost:
-            return "the engine has died", "bad"
-        if view.recording.header is None:
-            return "loading torch", "muted"
-        worst = max((time.margin or 0 for line in lines for time in _times(line)), default=0)
-        known = margin(worst) if 0 < worst < 1 else ""
-        words = {"quick": "measuring", "full": "refining"}
-        if self._stage is not None:
-            return f"{words[self._stage]} {known}".strip(), "warning"
-        if _is_sweeping(view):
-            return "a sweep is running", "warning"
-        if view.running is not None and self._choice.workload() in view.running.workloads:
-            return "measuring", "warning"
-        if self._seen is not None and lines:
-            return f"{'measured' if self._seen == 'full' else 'quick look'} {known}".strip(), "fastest"
-        return ("demonstration", "muted") if view.mode == "demo" else ("", "")
+        self.query_one(StatusLine).update(left, activity(view, self._choice, lines, self._stage, self._seen))
 
 
 def _device(hello: Hello) -> str:
     """Its name; that it is no GPU is said first, so that it is seen where names are cut."""
     return hello.device_name if hello.kind == "cuda" else f"CPU: {hello.device_name}"
-
-
-def _is_sweeping(view: View) -> bool:
-    """Whether other shapes than the Bench's are measured."""
-    return view.running is not None and view.running.is_sweep
-
-
-def _times(line: Line) -> list[Estimate]:
-    return [row.device_ms for row in line.rows.values() if row.device_ms is not None]
-
-
-def _is_live(lines: list[Line]) -> bool:
-    return any(row.status == "running" for line in lines for row in line.rows.values())

@@ -21,7 +21,7 @@ from profiler.workload import Pass
 from tui.app.pictures.case import passes_side_by_side, sheet
 from tui.app.pictures.case_facts import CaseFacts, wrapped
 from tui.app.pictures.look import Look
-from tui.app.reproduce import NotReproducible, command_for
+from tui.app.reproduce import command_for
 from tui.app.view import View
 from tui.app.widgets.pager import Pager
 from tui.columns import SHORT_PASS
@@ -220,7 +220,4 @@ def _command(record: CaseRecord, plan: Plan | None) -> str:
         return "This session does not say how it was measured."
     baseline = plan.baseline or next(iter(plan.implementations), None)
     names = list(dict.fromkeys(name for name in (baseline, record.implementation) if name))
-    try:
-        return command_for(record.workload, names, plan)
-    except NotReproducible as error:
-        return f"No command measures this again: {error}."
+    return command_for(record.workload, names, plan)

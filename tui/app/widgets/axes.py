@@ -83,7 +83,10 @@ class AxesForm(Painted, can_focus=True):
         """The rows, scrolled so that the cursor's is in view; what they amount to stays below them."""
         lines = [self._field(index, width) for index in range(START)]
         top, room = self._in_view(height)
-        return [*lines[top : top + room], Text(), *self._foot(width)]
+        visible = lines[top : top + room]
+        if top + room < START:
+            visible[-1].append(f" {self.glyphs.down}", self.look.muted)
+        return [*visible, Text(), *self._foot(width)]
 
     def action_move(self, rows: int) -> None:
         """Move the cursor, as far as there are rows."""

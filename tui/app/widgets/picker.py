@@ -17,7 +17,8 @@ from profiler.plan import PlanError
 from profiler.units import plain_text
 from tui.app.choice import Choice
 from tui.app.line_edit import LineEdit
-from tui.app.parameters import PARAMETERS, Parameter, side_effect
+from tui.app.parameter import Parameter
+from tui.app.parameters import PARAMETERS, side_effect
 from tui.app.pictures.picker import Layout, Row, Shown, lay_out, picture
 from tui.app.widgets.painted import PaintedRows
 
