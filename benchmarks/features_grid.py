@@ -163,7 +163,9 @@ def names(device: DeviceInfo) -> list[str]:
             *(f"{implementation.name}+{variant}" for variant in implementation.variants),
         )
     ]
-    return found + [f"{name}+compile" for name in ("pytorch", "sdpa", "flash2") if name in found]
+    compiled = ("pytorch+compile", "sdpa+compile", "flash2+compile", "flash2+fullgraph")
+    graphs = ("pytorch+cudagraphs", "flash2+cudagraphs") if device.kind == "cuda" else ()
+    return found + [name for name in (*compiled, *graphs) if name.partition("+")[0] in found]
 
 
 def refusal(implementation: Implementation, cell: Cell, device: DeviceInfo) -> str | None:

@@ -1,4 +1,4 @@
-"""What the FlashAttention packages are given alike: where packed sequences begin, and the window."""
+"""What FlashAttention is given by whatever brings it: where packed sequences begin, and the window."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from impls._compile import compile_for_one_shape
@@ -70,7 +71,7 @@ def _prepare(prepare: Prepare, mode: Mode) -> Prepare:
     def prepare_compiled(workload: Workload, device: str) -> Attend:
         import torch
 
-        attend = compile_for_one_shape(prepare(workload, device), **mode.options)
+        attend = compile_for_one_shape(_with_code_of_its_own(prepare(workload, device)), **mode.options)
         if not mode.cuda_graphs:
             return attend
 
@@ -83,6 +84,25 @@ def _prepare(prepare: Prepare, mode: Mode) -> Prepare:
         return attend_anew
 
     return prepare_compiled
+
+
+def _with_code_of_its_own(attend: Attend) -> Attend:
+    """The same call, of which Dynamo keeps nothing yet.
+
+    It keeps what it has compiled by the code: what another mode has made, in parts, would do for
+    fullgraph too, and never say that it is in parts.
+    """
+    if not isinstance(attend, FunctionType):
+        return attend
+    copied = FunctionType(
+        attend.__code__.replace(),
+        attend.__globals__,
+        attend.__name__,
+        attend.__defaults__,
+        attend.__closure__,
+    )
+    copied.__kwdefaults__ = attend.__kwdefaults__
+    return copied
 
 
 def _refuses(base: Implementation, mode: Mode) -> Callable[[Workload, DeviceInfo], str | None] | None:

@@ -61,7 +61,7 @@ def find(name: str) -> Implementation:
     whole, *added = _split(name)
     found = _own(whole) if own.is_path(whole) else _listed(whole)
     for variant in added:
-        found = _varied(found, variant)
+        found = _varied(found, variant.casefold())
     return found
 
 

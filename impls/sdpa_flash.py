@@ -12,9 +12,9 @@ but neither dropout nor packed batches.
 from __future__ import annotations
 
 from inspect import signature
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from impls._flash import starts, window_size
 from impls._sdpa import backend_of, prepare_sdpa
 from impls.contract import Attend, DeviceInfo, Implementation, Workload
 
@@ -33,19 +33,16 @@ def _prepare_packed(workload: Workload, lengths: tuple[int, ...], device: str) -
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.nn.attention.varlen import varlen_attn
 
-    starts = torch.tensor((0, *accumulate(lengths)), dtype=torch.int32, device=device)
-    longest = max(lengths)
-    back = -1 if workload.window is None else workload.window
-    window = (back, 0 if workload.causal else back)
+    begin, longest = starts(lengths, device), max(lengths)
     # torch 2.11 takes grouped queries unasked, later releases want to be told.
     asked = workload.kv_heads != workload.heads and "enable_gqa" in signature(varlen_attn).parameters
-    options: dict[str, Any] = {"window_size": window}
+    options: dict[str, Any] = {"window_size": window_size(workload)}
     if asked:
         options["enable_gqa"] = True
 
     def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         with sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # torch 2.15 would prefer cuDNN
-            out = varlen_attn(q, k, v, starts, starts, longest, longest, **options)
+            out = varlen_attn(q, k, v, begin, begin, longest, longest, **options)
         assert isinstance(out, torch.Tensor)  # it has not been asked for more
         return out
 

@@ -48,6 +48,8 @@ def parse_distribution(text: str, name: str) -> Uniform | Listed:
                 )
             return Uniform(shortest, longest)
         case "list", True, False:
+            if not rest.strip():
+                raise PlanError(f"{name} takes {_TAKES}, not '{text}'")
             return Listed(tuple(parse_size(part, name, takes=_TAKES) for part in rest.split(",")))
         case _:
             raise PlanError(f"{name} takes {_TAKES}, not '{text}'")

@@ -103,7 +103,7 @@ def ideal_traffic(shape: Attention, which: Pass) -> int:
     read; dk and dv are written whole. A fused kernel's few bytes of statistics are left out.
     """
     q_bytes, kv_bytes = _query_bytes(shape), _key_value_bytes(shape)
-    seen_bytes = kv_bytes // shape.seq_k * _keys_seen(shape)
+    seen_bytes = kv_bytes * _keys_seen(shape) // shape.seq_k
     forward = q_bytes + seen_bytes + q_bytes
     backward = 3 * q_bytes + seen_bytes + q_bytes + kv_bytes
     return {"fwd": forward, "bwd": backward, "fwd_bwd": forward + backward}[which]

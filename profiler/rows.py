@@ -84,7 +84,7 @@ class Row:
 
     @property
     def joules_per_token(self) -> float | None:
-        """Energy of a call over its queries, batch x seq_q."""
+        """Energy of a call over its queries, of the whole batch."""
         return self.energy.joules / self.workload.queries if self.energy else None
 
 

@@ -58,9 +58,14 @@ def figure(value: float) -> str:
     return _fixed(value, (0.1, 4), (1, 3), (10, 2), above=1)
 
 
+def _tiny(value: float) -> str:
+    """What is below 0.01, in three digits, "0.00497", or in two if there are many zeros: "4.2e-05"."""
+    return _fixed(value, (1e-3, 6), above=5) if round(value, 6) >= 1e-4 else f"{value:.1e}"
+
+
 def tflops(value: float) -> str:
-    """TFLOP/s: "0.0123", "9.54", "142.3"."""
-    return figure(value)
+    """TFLOP/s: "0.000123", "0.0123", "9.54", "142.3"."""
+    return _tiny(value) if 0 < value < 0.00995 else figure(value)
 
 
 def rate(value: float) -> str:
@@ -105,8 +110,9 @@ def three_digits(value: float) -> str:
 
 
 def mib(value: float) -> str:
-    """Bytes as a number of MiB, for columns that name the unit: "0.25", "84.0", "5151"."""
-    return three_digits(value / _KIB**2)
+    """Bytes as a number of MiB, for columns that name the unit: "0.00198", "0.25", "84.0", "5151"."""
+    size = value / _KIB**2
+    return _tiny(size) if 0 < size < 0.00995 else three_digits(size)
 
 
 def byte_count(value: float) -> str:

@@ -11,7 +11,7 @@ from profiler.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import Row, Status
-from profiler.units import byte_count, count, ms, percent, plain_text, ratio, ratio_within
+from profiler.units import byte_count, count, ms, percent, plain_text, ratio, ratio_within, three_digits
 
 STATUS_WORDS: dict[Status, str] = {
     "ok": "ok",
@@ -158,9 +158,18 @@ def remarks(row: Row, *, graph: bool = True) -> list[str]:
         words.insert(words.index(LAUNCH_BOUND) + 1, f"graph {ms(row.graph_ms.median)} ms")
     if row.launch_bound and row.graph_reason:
         words.append(f"no CUDA graph: {plain_text(row.graph_reason).rstrip('.')}")
-    if breaks := sum((row.graph_breaks or {}).values()):
-        words.append(count(breaks, "graph break"))
+    words += _compilation(row)
     return words + [plain_text(note) for note in row.notes]
+
+
+def _compilation(row: Row) -> list[str]:
+    """What compiling came to: graph breaks, and the time of the first calls, which is mostly its own."""
+    if row.graph_breaks is None:
+        return []
+    words = [count(sum(row.graph_breaks.values()), "graph break")] if row.graph_breaks else ["no graph break"]
+    if row.first_calls_ms:
+        words.append(f"first calls {three_digits(sum(row.first_calls_ms.values()) / 1000)} s")
+    return words
 
 
 def speedup(row: Row) -> tuple[str, str]:

@@ -75,7 +75,7 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 <= self.dropout < 1:
             raise WorkloadError(f"dropout must be at least 0 and below 1, not {self.dropout:g}")
         if self.softcap is not None and not 0 < self.softcap < float("inf"):
-            raise WorkloadError(f"softcap must be above 0, not {self.softcap:g}")
+            raise WorkloadError(f"softcap must be a number above 0, not {self.softcap:g}")
         if self.decode and self.dropout:
             raise WorkloadError("decoding has no dropout: that is for training")
         if self.lengths is not None:

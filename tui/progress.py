@@ -105,6 +105,7 @@ class PlainProgress(_WrittenProgress):
         self._heading = _heading(plan, device)
         self._shapes = shape_columns(plan.workloads)
         self._told = 0
+        self._failures: set[str] = set()
 
     def begin(self) -> None:
         """Print the heading."""
@@ -126,7 +127,7 @@ class PlainProgress(_WrittenProgress):
                     if row.case == event.case and row.which == event.which:
                         self.say(tables.plain_line(row, self._shapes))
             case Failure():
-                self.say(self._failure(event))
+                self._say_failure(event)
             case CaseStarted():
                 self._say_status()
             case Log() if event.level != "info":
@@ -142,6 +143,12 @@ class PlainProgress(_WrittenProgress):
         if self.shapes_done > self._told:
             self._told = self.shapes_done
             self.say(self.status())
+
+    def _say_failure(self, event: Failure) -> None:
+        """Once: a new worker, after one was lost, comes upon what the first has told."""
+        if (line := self._failure(event)) not in self._failures:
+            self._failures.add(line)
+            self.say(line)
 
     def _failure(self, event: Failure) -> str:
         """A line for the case, or for the one pass, that failed."""

@@ -87,14 +87,14 @@ def _parts(name: str) -> tuple[str, str]:
 def _existing(typed: str, shown: str) -> Path:
     try:
         path = Path(typed).expanduser().resolve()
-    except (RuntimeError, OSError) as error:  # ~somebody; links in a circle
+        if path.suffix != ".py":
+            raise CannotUse(f"{shown} is no Python file: a function of your own is FILE.py:FUNCTION")
+        if path.is_dir():
+            raise CannotUse(f"{shown} is a folder: a function of your own is FILE.py:FUNCTION")
+        if not path.exists():
+            raise CannotUse(_missing(path, shown))
+    except (RuntimeError, OSError) as error:  # ~somebody; links in a circle; too long; a closed folder
         raise CannotUse(f"there is no file {shown}: {error}") from None
-    if path.suffix != ".py":
-        raise CannotUse(f"{shown} is no Python file: a function of your own is FILE.py:FUNCTION")
-    if path.is_dir():
-        raise CannotUse(f"{shown} is a folder: a function of your own is FILE.py:FUNCTION")
-    if not path.exists():
-        raise CannotUse(_missing(path, shown))
     return path
 
 

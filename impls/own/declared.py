@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from impls._flash import starts
 from impls.contract import DeviceInfo, Workload
 from impls.own.source import CannotUse, Function
 
@@ -164,11 +164,8 @@ def options(function: Function, workload: Workload, device: str, *, packed: bool
 
 def _lengths(workload: Workload, device: str) -> dict[str, torch.Tensor | int]:
     """Where each sequence begins and the last ends, among the packed tokens, and the longest."""
-    import torch
-
     lengths = workload.lengths or (workload.seq_q,) * workload.batch
-    ends = torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
-    return {"cu_seqlens": ends, "max_seqlen": max(lengths)}
+    return {"cu_seqlens": starts(lengths, device), "max_seqlen": max(lengths)}
 
 
 def _said(function: Function, shown: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from profiler.events import Accuracy, FailureKind, Memory
 from profiler.worker import cut
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
-from profiler.worker.compiled import watch_compilation
+from profiler.worker.compiled import forget_compiled, watch_compilation
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain
 from profiler.worker.inputs import changed_inputs, make_inputs
@@ -152,9 +152,22 @@ class _FirstCalls:
                 f"returned {tuple(out.shape)} {out.dtype}; q is {tuple(inputs.q.shape)} {inputs.q.dtype}"
             )
         del out  # or the next calls' peaks would stand on this one's graph
+        operators: set[str] = set()
+
+        def forward() -> torch.Tensor:
+            return self._calls.forward(inputs)
+
+        if implementation.backend_of is None:
+            tracked = self._device.track(forward)
+        elif self._device.kind == "cpu":  # where tracking is a profile itself
+            _named(forward, operators)
+            tracked = self._device.track(forward)
+        else:
+            # In one call: torch.compile records its CUDA graph in the second, and a replay, the third,
+            # calls no operator and allocates nothing.
+            tracked = self._device.track(lambda: _named(forward, operators))
         if implementation.backend_of:
-            checked.backend = implementation.backend_of(_operators(lambda: self._calls.forward(inputs)))
-        tracked = self._device.track(lambda: self._calls.forward(inputs))
+            checked.backend = implementation.backend_of(operators)
         self._saved_bytes = tracked.held_bytes
         checked.memory["fwd"] = self._memory(tracked.peak_bytes)
         return tracked.result
@@ -219,13 +232,14 @@ def _timed(call: Callable[[], T], device: Device) -> tuple[T, float]:
     return result, (time.perf_counter_ns() - began_ns) / 1e6
 
 
-def _operators(call: Callable[[], object]) -> set[str]:
-    """Names of the operators that a call dispatches to (host side only: CUPTI is not woken)."""
+def _named(call: Callable[[], T], operators: set[str]) -> T:
+    """What a call returns; names of the operators that it dispatches to are added to `operators`."""
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiled:
-        call()
-    return {event.name for event in profiled.events() or ()}
+    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiled:  # CUPTI is not woken
+        result = call()
+    operators.update(event.name for event in profiled.events() or ())
+    return result
 
 
 def largest_batch(
@@ -243,6 +257,7 @@ def largest_batch(
         except CannotRun as refusal:
             return refusal.explanation.kind
         finally:
+            forget_compiled()
             device.release()
         return next((lost.kind for lost in checked.lost.values()), checked)
 
@@ -259,9 +274,18 @@ def largest_batch(
     one_bytes = max(
         max((memory.reserved_bytes or 0) - before, memory.absolute_bytes) for memory in single.memory.values()
     )
-    estimate = max(min(workload.batch - 1, int(_USABLE * available) // one_bytes), 1)
+    ones = int(_USABLE * available) // one_bytes
+    estimate = max(min(workload.batch - 1, _batch_of(ones, implementation, workload)), 1)
     if estimate * one_flop > most_flop:
         return estimate
     # How memory splinters depends on what was there before: only a try can tell.
     candidates = dict.fromkeys((estimate, max(estimate - 1, 1), max(estimate // 2, 1)))
     return next((batch for batch in candidates if isinstance(trial(batch), Checked)), 1)
+
+
+def _batch_of(ones: int, implementation: Implementation, workload: Attention) -> int:
+    """How many sequences fit where the longest fits so often: packed, a shorter one takes less."""
+    if implementation.layout_of(workload) != "thd":
+        return ones
+    most = ones * workload.seq_q
+    return sum(workload.with_batch(batch).queries <= most for batch in range(1, workload.batch))

@@ -97,7 +97,7 @@ def _check_cases(
         except UnknownImplementation as error:  # a file that was edited since the engine looked at it
             send(_failure(case, Explanation("error", str(error))))
             continue
-        checked = _check_case(case, implementation, request, device, reference, send)
+        checked = _check_case(case, implementation, request, device, reference, shared, send)
         if checked is not None:
             wanted = tuple(which for which in request.passes if which not in checked.lost)
             yield Subject(case, implementation, checked, wanted, shared, device)
@@ -153,28 +153,42 @@ def _check_case(
     request: MeasureShape,
     device: Device,
     reference: Reference | None,
+    shared: SharedInputs,
     send: Send,
 ) -> Checked | None:
     """The case's first calls; its failures are sent, and None returned if nothing is left to measure."""
     workload = case.workload
     send(CaseStarted(case=case.number, workload=workload, implementation=case.implementation))
-    checked: Checked | None = None
-    lost: list[tuple[Pass | None, Explanation]]  # None stands for all passes
-    try:
-        checked = check(implementation, workload, request.passes, device, request.seed, reference)
-        lost = [*checked.lost.items()]
-    except CannotRun as error:
-        lost = [(None, error.explanation)]
+
+    def first_calls() -> tuple[Checked | None, list[tuple[Pass | None, Explanation]]]:
+        """What they told, and which passes were lost: None stands for all."""
+        try:
+            checked = check(implementation, workload, request.passes, device, request.seed, reference)
+        except CannotRun as error:
+            return None, [(None, error.explanation)]
+        return checked, [*checked.lost.items()]
+
+    checked, lost = first_calls()
+    if _ran_out(lost) and shared.let_go():  # so far beside what the others' calls hold
+        del checked
+        checked, lost = first_calls()
     for _, explanation in lost:
         _raise_if_lost(device, explanation, lambda fault: send(_failure(case, fault)))
     fits = None
-    if any(explanation.kind == "oom" for _, explanation in lost):
+    if _ran_out(lost):
+        if checked is not None:
+            checked.compiled = None
+        forget_compiled()  # what is left of a call that failed, a CUDA graph half recorded say
         fits = largest_batch(implementation, workload, request.passes, device)
     for which, explanation in lost:
         send(_failure(case, explanation, which=which, fits=fits if explanation.kind == "oom" else None))
     if checked is not None:
         send(_case_checked(case, implementation, checked))
     return checked
+
+
+def _ran_out(lost: Iterable[tuple[Pass | None, Explanation]]) -> bool:
+    return any(explanation.kind == "oom" for _, explanation in lost)
 
 
 def _case_checked(case: Case, implementation: Implementation, checked: Checked) -> CaseChecked:

@@ -9,6 +9,7 @@ from profiler.plan import Case
 from profiler.worker import cut
 from profiler.worker.calls import Calls
 from profiler.worker.check import Checked
+from profiler.worker.compiled import forget_compiled
 from profiler.worker.devices import Device
 from profiler.worker.failures import explain
 from profiler.worker.inputs import Tensors, make_inputs
@@ -40,6 +41,15 @@ class SharedInputs:
         self.by_layout = {}
         for subject in self.subjects:
             subject.let_go_of_inputs()
+
+    def let_go(self) -> bool:
+        """Drop all that is held between visits, and what torch.compile keeps; whether a call was held."""
+        held = any(subject.holds_calls for subject in self.subjects)
+        self.by_layout = {}
+        for subject in self.subjects:
+            subject.let_go()
+        forget_compiled()  # its CUDA graphs have memory of their own
+        return held
 
     def make_room_for(self, subject: Subject) -> None:
         """Let go of all that others hold between their visits; they make it again."""
@@ -83,6 +93,11 @@ class Subject:
             attend = self.implementation.prepare(self.described.workload, self._device.name)
             self._calls = Calls(attend, self._device)
         return self._calls
+
+    @property
+    def holds_calls(self) -> bool:
+        """Whether there are calls that were prepared, with what belongs to them, a mask say."""
+        return self._calls is not None
 
     @property
     def inputs(self) -> Tensors:

@@ -116,6 +116,32 @@ def test_backward_can_be_repeated_on_a_kept_graph_after_one_that_was_not(
     assert all(map(torch.allclose, once, eager))
 
 
+def test_a_break_is_an_error_in_fullgraph_even_after_the_parts_were_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def prepare_in_parts(workload: Workload, device: str) -> Attend:
+        def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            scores = q @ k.mT
+            torch._dynamo.graph_break()
+            return scores @ v
+
+        return attend
+
+    for name in ("compile", "fullgraph"):
+        mode = compiled.MODES[name]
+        eager = replace(mode, options={**mode.options, "backend": "eager"})
+        monkeypatch.setitem(compiled.MODES, name, eager)
+    workload = attention(seq=16, decode=True)  # no gradients, about which Dynamo would warn
+    inputs = make_inputs(workload, "bhsd", "cpu", 0)
+    in_parts, whole = (
+        compiled.compiled(replace(PRODUCT, prepare=prepare_in_parts), name).prepare(workload, "cpu")
+        for name in ("compile", "fullgraph")
+    )
+    in_parts(inputs.q, inputs.k, inputs.v)
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="graph_break"):
+        whole(inputs.q, inputs.k, inputs.v)
+
+
 def test_however_many_share_a_piece_of_code_each_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled_graphs = []
 

@@ -148,6 +148,7 @@ def test_what_is_defined_under_a_condition_is_found() -> None:
         ("sub/xyz.py", "there is no file xyz.py in {folder}/sub; Python files there are other.py"),
         ("sub/othr.py", "there is no file othr.py in {folder}/sub; did you mean sub/other.py?"),
         ("nowhere/kernel.py", "there is no folder nowhere in {folder}"),
+        (f"{'k' * 300}.py", f"there is no file {'k' * 300}.py: [Errno 36] File name too long"),
         ("folder.py", "folder.py is a folder: a function of your own is FILE.py:FUNCTION"),
         ("notes.txt:attention", "notes.txt is no Python file: a function of your own is FILE.py:FUNCTION"),
         ("kernel.py:attn", "kernel.py has no function attn; did you mean attention?"),

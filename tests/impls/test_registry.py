@@ -73,7 +73,7 @@ def test_an_unknown_name_is_told_of_functions_of_ones_own() -> None:
 
 
 def test_variants_are_added_to_a_name_one_after_the_other() -> None:
-    found = impls.find("Flash2+deterministic+compile")
+    found = impls.find("Flash2+Deterministic+compile")
     assert found.name == "flash2+deterministic+compile"
     assert found.compiled
     assert found.label == "FlashAttention 2 deterministic compile"

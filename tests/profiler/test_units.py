@@ -37,7 +37,19 @@ def test_margin_in_percent(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0123, "0.0123"), (0.5, "0.500"), (9.54, "9.54"), (142.33, "142.3")]
+    ("value", "text"),
+    [
+        (0, "0.0000"),
+        (0.00004217, "4.2e-05"),
+        (0.0000999996, "0.000100"),
+        (0.000497, "0.000497"),
+        (0.00497, "0.00497"),
+        (0.009999, "0.0100"),
+        (0.0123, "0.0123"),
+        (0.5, "0.500"),
+        (9.54, "9.54"),
+        (142.33, "142.3"),
+    ],
 )
 def test_tflops(value: float, text: str) -> None:
     assert units.tflops(value) == text
@@ -94,6 +106,14 @@ def test_figures_keep_the_digits_of_small_values(value: float, text: str) -> Non
 @pytest.mark.parametrize(("value", "text"), [(1.3, "1.30"), (41.66, "41.7"), (3010.4, "3010")])
 def test_three_digits(value: float, text: str) -> None:
     assert units.three_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0.00"), (8, "7.6e-06"), (2072, "0.00198"), (65536, "0.06"), (262144, "0.25"), (5401216000, "5151")],
+)
+def test_mib_of_a_few_bytes_are_not_nothing(size: int, text: str) -> None:
+    assert units.mib(size) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.04, "0.0"), (7.44, "7.4"), (9.97, "10"), (63.2, "63")])

@@ -395,7 +395,7 @@ BOTH_STOPS = "give --repeats for an exact count, or --precision and --budget, no
         ({"dropout": "1"}, "dropout must be at least 0 and below 1, not 1"),
         ({"dropout": "nan"}, "dropout must be at least 0 and below 1, not nan"),
         ({"dropout": "0.1,0.2"}, "--dropout takes a probability such as 0.1, not '0.1,0.2'"),
-        ({"softcap": "-1"}, "softcap must be above 0, not -1"),
+        ({"softcap": "-1"}, "softcap must be a number above 0, not -1"),
         ({"softcap": "much"}, "--softcap takes a number such as 50, or none, not 'much'"),
         (
             {"seq_dist": "uniform:1..8", "seq": "64"},

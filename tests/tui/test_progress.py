@@ -9,7 +9,7 @@ from rich.console import Console
 
 from impls.contract import DeviceInfo
 from profiler.environment import Device
-from profiler.events import Event
+from profiler.events import Event, Failure, Result
 from profiler.recording import Recording
 from tests.examples import CEILINGS, GIB, header, held_events, hopper, hopper_events
 from tui.progress import LiveProgress, PlainProgress
@@ -46,7 +46,7 @@ def test_plain_lines_have_margins_ties_and_marks(
         in said
     )
     (tie,) = [line for line in said if line.startswith("seq 256  compiled  forward  ")]
-    assert tie.endswith("1.00x tie  writes its inputs: q; 2 graph breaks")
+    assert tie.endswith("1.00x tie  writes its inputs: q; 2 graph breaks; first calls 9.00 s")
 
 
 def test_plain_lines_end_with_what_is_behind_them(
@@ -57,6 +57,23 @@ def test_plain_lines_end_with_what_is_behind_them(
     assert "flash_fwd_kernel" in said[at + 1]
     assert "seq 4096, flash2, forward+backward: 1.25 J a call, 0.0381 mJ a token, 690 W at 1405 MHz" in said
     assert said[-1].startswith("ceilings: matmul bfloat16 750 TFLOP/s")
+
+
+def test_what_a_second_worker_comes_upon_again_is_said_once(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = hopper_events()
+    case = next(event for event in events if isinstance(event, Result))
+    again = Failure(
+        case=case.case,
+        workload=case.workload,
+        implementation=case.implementation,
+        kind="unsupported",
+        message="its output carries no gradient",
+        which="bwd",
+    )
+    said = said_of(PlainProgress, [*events, again, again], capfd, monkeypatch)
+    assert sum("its output carries no gradient" in line for line in said) == 1
 
 
 def test_a_memory_limit_is_in_the_heading_of_plain_lines(

@@ -32,17 +32,28 @@ _SIGNALLED = 128
 def _complete_implementations(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Names; once one is typed with its plus, its variants."""
+    """Names and Python files, of a list the last; once a name is typed with its plus, its variants."""
     import impls
     from impls.compiled import MODES
 
-    items = {item.name: item for item in impls.catalog()}
-    base = items.get(incomplete.rpartition("+")[0])
+    before, comma, last = incomplete.rpartition(",")
+    names = {item.name: item.summary for item in impls.catalog()}
+    base = next((item for item in impls.catalog() if item.name == last.rpartition("+")[0]), None)
     if base is not None:
-        items = {f"{base.name}+{variant}": base for variant in (*base.variants, *MODES)}
+        names = {f"{base.name}+{variant}": base.summary for variant in (*base.variants, *MODES)}
+    names |= dict.fromkeys(_python_files(last) if last else (), "a file of your own")
     return [
-        CompletionItem(name, help=item.summary) for name, item in items.items() if name.startswith(incomplete)
+        CompletionItem(f"{before}{comma}{name}", help=summary)
+        for name, summary in names.items()
+        if name.startswith(last)
     ]
+
+
+def _python_files(beginning: str) -> list[str]:
+    """Those whose path, as it is typed, begins so."""
+    folder, slash, start = beginning.rpartition("/")
+    found = (file.name for file in Path(f"{folder}{slash}").glob("*.py") if file.name.startswith(start))
+    return sorted(f"{folder}{slash}{name}" for name in found)
 
 
 def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 import torch
 
 import impls
 from impls import Implementation, Workload
-from impls.contract import Attend
+from impls.contract import Attend, DeviceKind, Ragged
 from profiler.events import CaseChecked, Failure, Result
 from profiler.worker.accuracy import Reference
 from profiler.worker.check import CannotRun, check, largest_batch
-from profiler.worker.devices import CpuDevice
+from profiler.worker.devices import CpuDevice, Tracked
 from profiler.workload import PASSES, Pass
 from tests.shapes import attention
 from tests.workers import measure
@@ -22,6 +23,7 @@ from tests.workers import measure
 SHAPE = attention(batch=2, heads=4, seq=64, head_dim=32)
 INPUT_BYTES = 2 * 4 * 64 * 32 * 4
 SCORES_BYTES = 2 * 4 * 64 * 64 * 4
+T = TypeVar("T")
 Out = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], object]
 
 
@@ -88,6 +90,28 @@ def test_fused_attention_holds_no_scores(device: CpuDevice) -> None:
     saved = checked.memory["fwd"].saved_bytes
     assert saved is not None
     assert INPUT_BYTES <= saved < INPUT_BYTES + SCORES_BYTES
+
+
+def test_on_a_gpu_the_call_that_names_the_backend_is_the_one_whose_memory_is_told() -> None:
+    class Gpu(CpuDevice):
+        kind: DeviceKind = "cuda"
+
+        def track(self, call: Callable[[], T]) -> Tracked[T]:
+            before = calls
+            return Tracked(call(), calls - before, 1000 * calls)
+
+    calls = 0
+
+    def recorded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """As a CUDA graph: a third call would replay what the second has recorded, and tell nothing."""
+        nonlocal calls
+        calls += 1
+        return torch.nn.functional.silu(q) if calls == 2 else q * 1
+
+    named = replace(implementation(recorded), backend_of=lambda names: str("aten::silu" in names))
+    checked = check(named, SHAPE, ("fwd",), Gpu(), 0, None)
+    assert checked.backend == "True"
+    assert (checked.memory["fwd"].working_bytes, checked.memory["fwd"].saved_bytes) == (1, 2000)
 
 
 def test_backwards_peak_stands_on_what_forward_held(device: CpuDevice) -> None:
@@ -223,6 +247,18 @@ def test_after_out_of_memory_the_largest_batch_that_fits_is_the_memory_over_that
     assert largest_batch(plain, SHAPE.with_batch(64), PASSES, device) == 5
     assert largest_batch(plain, SHAPE.with_batch(4), PASSES, device) == 3  # 4 is known not to
     assert largest_batch(plain, SHAPE.with_batch(1), PASSES, device) is None
+
+
+@pytest.mark.parametrize(("ragged", "fits"), [("packed", 5), ("padded", 2)])
+def test_of_unlike_sequences_as_many_fit_as_their_tokens_do_if_they_are_packed(
+    ragged: Ragged, fits: int, device: CpuDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = replace(implementation(lambda q, k, v: q * k * v), ragged=ragged)
+    shape = attention(heads=4, head_dim=32, lengths=(16, 64, 16, 16, 16, 16, 16))
+    one = check(mine, shape.with_batch(1), PASSES, device, 0, None)
+    each = max(memory.absolute_bytes for memory in one.memory.values())
+    monkeypatch.setattr(device, "available_bytes", lambda: 2 * each + each // 2)
+    assert largest_batch(mine, shape, PASSES, device) == fits
 
 
 def test_where_not_even_one_fits_the_largest_batch_is_zero(device: CpuDevice) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 import impls
 from impls import Implementation, Workload
 from impls.contract import Attend, Layout
-from profiler.events import CaseChecked, Failure, Kernels, Log, Result, Samples
+from profiler.events import CaseChecked, CaseStarted, Failure, Kernels, Log, Result, Samples
 from profiler.plan import Takes
 from profiler.protocol import ShapeDone, WorkerMessage
 from profiler.worker import check, subject
@@ -172,6 +174,41 @@ def test_a_case_that_runs_out_of_memory_alone_too_fails_alone(
     assert (failure.implementation, failure.kind) == ("hungry", "oom")
     assert results_of(messages) == {"bshd": 3}
     assert workshop.made_while_timing == []
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_a_first_call_that_runs_out_beside_what_others_keep_is_made_again_alone(
+    device: TimingDevice, *, gives_way: bool
+) -> None:
+    kept: list[weakref.ref[Attend]] = []
+    tries = 0
+
+    def keeps_a_mask(workload: Workload, device: str) -> Attend:
+        attend = plain(workload, device)
+        kept.append(weakref.ref(attend))
+        return attend
+
+    def needs_the_room(workload: Workload, device: str) -> Attend:
+        nonlocal tries
+        tries += 1
+        if not gives_way or any(attend() is not None for attend in kept):
+            raise torch.OutOfMemoryError("out of memory")
+        return plain(workload, device)
+
+    others = known(keeping=keeps_a_mask, hungry=needs_the_room)
+
+    def find(name: str) -> Implementation:
+        return replace(others(name), compiled=name == "keeping")
+
+    messages = measure(device, SHAPE, ["keeping", "hungry"], find=find)
+    failures = [(said.implementation, said.kind) for said in messages if isinstance(said, Failure)]
+    if gives_way:
+        assert failures == []
+        assert results_of(messages) == {"keeping": 3, "hungry": 3}
+    else:
+        assert failures == [("hungry", "oom")]
+        assert tries == 2  # beside the other, and alone
+    assert len(of_type(CaseStarted, messages)) == 2
 
 
 def test_preparing_that_fails_only_the_second_time_costs_that_case_alone(device: TimingDevice) -> None:

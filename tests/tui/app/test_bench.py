@@ -342,6 +342,7 @@ def test_what_is_added_again_is_not_measured_twice() -> None:
 @pytest.mark.parametrize(
     ("typed", "refusal"),
     [
+        ("", "type a name; escape leaves"),
         ("flash22", "there is no implementation 'flash22'; did you mean flash2"),
         ("sdpa+faster", "there is no sdpa+faster; there are sdpa+compile"),
         ("no_such_file.py:f", "no_such_file.py"),

@@ -268,7 +268,7 @@ def test_a_size_is_typed_as_on_the_command_line(typed: str, seq: int) -> None:
         ("seq_q", "x", "seq q takes a size such as 512 or 4k, or seq for as many as usual, not 'x'"),
         ("dropout", "some", "dropout takes a number such as 0.1, or off, not 'some'"),
         ("dropout", "1", "dropout must be at least 0 and below 1, not 1"),
-        ("softcap", "0", "softcap must be above 0, not 0"),
+        ("softcap", "0", "softcap must be a number above 0, not 0"),
         ("lengths", "128", "lengths takes off here, for sequences all 1024 long, not '128'"),
         ("window", "wide", "window takes a size such as 512 or 4k, or off, not 'wide'"),
         ("passes", "sideways", "there is no pass 'sideways'; there are fwd, bwd, fwd_bwd"),

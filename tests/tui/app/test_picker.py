@@ -301,6 +301,19 @@ def test_a_bad_value_is_refused_beneath_and_can_be_corrected() -> None:
     play(scene)
 
 
+def test_a_refusal_leaves_no_rest_of_the_sentence_that_it_stands_on() -> None:
+    async def scene(app: Host, pilot: Pilot[None]) -> None:
+        await pilot.press("end")
+        assert any("bounds the scores" in line for line in app.lines())
+        await pilot.press("enter", "x", "enter")
+        assert any("softcap takes a number" in line for line in app.lines())
+        assert not any("bounds the scores" in line for line in app.lines())
+        await pilot.press("escape")
+        assert any("bounds the scores" in line for line in app.lines())
+
+    play(scene)
+
+
 def test_a_refusal_of_the_last_row_stands_above_where_there_is_no_room_below() -> None:
     async def scene(app: Host, pilot: Pilot[None]) -> None:
         await pilot.press("end", "enter", "x", "enter")

@@ -14,6 +14,7 @@ from profiler import wording
 from tui.app.glyphs import Glyphs
 from tui.app.metrics import Metric, ranked
 from tui.app.pictures.look import PLAIN, Look
+from tui.app.pictures.names import cut, variant_of
 from tui.columns import INTERVAL, Line
 from tui.palette import colour_of
 
@@ -150,7 +151,8 @@ class _Layout:
         """One bar's line, filled with blanks to the whole width; the longest bar has `length`."""
         fastest = look.fastest if bar.is_fastest else Style.null()
         text = Text(no_wrap=True, end="")
-        text.append(set_cell_size(bar.name, self.name), style=fastest)
+        name = cut(bar.name, self.name, glyphs, end=variant_of(bar.name))
+        text.append(set_cell_size(name, self.name), style=fastest)
         text.append(f" {glyphs.fastest if bar.is_fastest else ' '}", style=fastest)
         if bar.value is None:
             text.append(f" {bar.word}", style=look.muted if bar.word in _QUIET else look.warning)

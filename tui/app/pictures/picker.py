@@ -24,6 +24,7 @@ from tui.app.line_edit import LineEdit
 from tui.app.parameter import Parameter
 from tui.app.parameters import listed
 from tui.app.pictures.look import Look
+from tui.app.pictures.names import cut, variant_of
 from tui.palette import colour_of
 
 Row = CatalogEntry | Parameter
@@ -118,7 +119,9 @@ def picture(shown: Shown, layout: Layout, width: int, glyphs: Glyphs, look: Look
             lines[index] = Text.assemble(lines[index], " ", (mark, look.muted))
     lines += _status(shown, layout.status_lines, width, look)
     if shown.refusal and shown.row in layout.items:
-        _refuse(lines, layout.items.index(shown.row), shown.refusal, width, look)
+        end = _refuse(lines, layout.items.index(shown.row), shown.refusal, width, look)
+        if end > len(layout.items):  # what is left of a sentence that it stands on would read as its end
+            lines[end:] = [Text()] * (len(lines) - end)
     return lines
 
 
@@ -180,15 +183,20 @@ class _Pen:
         label, room = plain_text(entry.label), max(self.width - 3, 0)
         aside, style = self._aside(entry, reason, room - cell_len(label) - 1)
         room -= cell_len(aside)
-        name = set_cell_size(_cut(label, room - bool(aside), glyphs), room)
+        name = set_cell_size(cut(label, room - bool(aside), glyphs, end=self._kept(entry, label)), room)
         yield f" {name}", look.muted if reason else Style.null()
         yield aside, style
+
+    @staticmethod
+    def _kept(entry: CatalogEntry, label: str) -> str:
+        """The last word of a variant's label: the rest it shares with what it is a variant of."""
+        return f" {label.rpartition(' ')[2]}" if variant_of(entry.name) else ""
 
     def _aside(self, entry: CatalogEntry, reason: str, room: int) -> tuple[str, Style]:
         """What stands right of a name in so much room: why it cannot run, or that it is the baseline."""
         if reason:
             style = self.look.muted if entry.unavailable is not None else self.look.warning
-            return (_cut(short_reason(reason), room, self.glyphs) if room >= _LEAST_REASON else ""), style
+            return (cut(short_reason(reason), room, self.glyphs) if room >= _LEAST_REASON else ""), style
         if entry.name != self.shown.choice.baseline:
             return "", self.look.muted
         mark = f"{self.glyphs.baseline} baseline"
@@ -202,7 +210,7 @@ class _Pen:
         if under_cursor and shown.editor is not None:
             yield from self._field(shown.editor, room)
             return
-        value = _cut(parameter.text(shown.choice), room - 3, glyphs)
+        value = cut(parameter.text(shown.choice), room - 3, glyphs)
         style = look.muted if parameter.follows(shown.choice) else plain
         before, after = self._arrows(parameter) if under_cursor else (" ", " ")
         yield " " * (room - cell_len(value) - 2) + before + " ", plain
@@ -239,12 +247,6 @@ class _Pen:
         yield "] ", Style.null()
 
 
-def _cut(text: str, width: int, glyphs: Glyphs) -> str:
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, max(width - 1, 0)) + glyphs.ellipsis if width > 0 else ""
-
-
 def _status(shown: Shown, lines: int, width: int, look: Look) -> list[Text]:
     """What there is to say of the row under the cursor, or of what was just done, in so many lines."""
     words, style = _said(shown, look)
@@ -267,13 +269,17 @@ def _said(shown: Shown, look: Look) -> tuple[str, Style]:
     return f"missing: {plain_text(row.install)}" if row.install else reason, look.warning
 
 
-def _refuse(lines: list[Text], at: int, refusal: str, width: int, look: Look) -> None:
-    """Write the refusal over the lines below its row; over those above where there are more of them."""
+def _refuse(lines: list[Text], at: int, refusal: str, width: int, look: Look) -> int:
+    """Write the refusal over the lines below its row; over those above where there are more of them.
+
+    Returns where it ends.
+    """
     below, above = len(lines) - at - 1, at
     said = _wrapped(plain_text(refusal), width - 1, min(_REFUSAL_LINES, max(below, above)))
     start = at + 1 if len(said) <= below else at - len(said)
     for index, words in enumerate(said, start):
         lines[index] = Text.assemble((set_cell_size(f"  {words}", width), look.bad))
+    return start + len(said)
 
 
 def _wrapped(words: str, width: int, lines: int) -> list[str]:

@@ -165,6 +165,8 @@ class BenchScreen(Screen[None]):
             return
 
         def why_not(text: str) -> str | None:
+            if not text.strip():
+                return "type a name; escape leaves"
             try:
                 entry = entry_named(text.strip(), hello)
             except UnknownImplementation as error:
