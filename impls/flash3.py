@@ -115,7 +115,8 @@ IMPLEMENTATION = Implementation(
     refuses=_refuses,
     requires=Requirement(
         "FlashAttention-3",
-        "pip install flash-attn-3 --index-url https://download.pytorch.org/whl/cu130",
+        # Later xFormers wheels bring it no more; this one asks for torch 2.10, but loads in 2.11 too.
+        "pip install --no-deps xformers==0.0.34 nvidia-cuda-runtime-cu12",
         lambda: _provider() is not None,
     ),
     backend_of=_backend_of,

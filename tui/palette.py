@@ -1,19 +1,42 @@
 """The colour of an implementation: the same in every table, chart and report.
 
 Okabe and Ito's palette, told apart by readers with any kind of colour vision
-(jfly.uni-koeln.de/color), without its black; names beyond it begin anew.
+(jfly.uni-koeln.de/color), without its black, and each of its colours again half way to white.
+Names beyond those begin anew.
 """
 
 from __future__ import annotations
 
-import impls
+_OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+# The first seven stand beside each other most often, so they have the colours that differ most.
+_ORDER = (
+    "pytorch",
+    "sdpa",
+    "sdpa-math",
+    "sdpa-flash",
+    "sdpa-efficient",
+    "sdpa-cudnn",
+    "flash2",
+    "flex",
+    "flash4",
+    "flash1-triton",
+    "xformers",
+    "flash3",
+    "chunked",
+    "flash1",
+)
+
+
+def _half_way_to_white(colour: str) -> str:
+    return "#" + "".join(f"{(int(colour[at : at + 2], 16) + 255) // 2:02X}" for at in (1, 3, 5))
+
+
+_COLOURS = (*_OKABE_ITO, *map(_half_way_to_white, _OKABE_ITO))
 
 
 def colour_of(implementation: str) -> str:
-    """Its colour as "#RRGGBB"; by its place in the catalog, so that it never depends on what is shown."""
-    names = [item.name for item in impls.catalog()]
-    if implementation in names:
-        return _COLOURS[names.index(implementation) % len(_COLOURS)]
+    """Its colour as "#RRGGBB"; by its name alone, so that it never depends on what is shown."""
+    if implementation in _ORDER:
+        return _COLOURS[_ORDER.index(implementation)]
     return _COLOURS[sum(implementation.encode()) % len(_COLOURS)]
