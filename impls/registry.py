@@ -98,7 +98,10 @@ def _listed(name: str) -> Implementation:
 def _varied(base: Implementation, variant: str) -> Implementation:
     if variant in base.variants:
         return base.varied(variant)
-    if variant in compiled.MODES:
+    is_compiled = not set(base.name.split("+")).isdisjoint(compiled.MODES)
+    modes = () if is_compiled else tuple(compiled.MODES)
+    if variant in modes:
         return compiled.compiled(base, variant)
-    possible = ", ".join(f"{base.name}+{name}" for name in (*base.variants, *compiled.MODES))
-    raise UnknownImplementation(f"there is no {base.name}+{variant}; there are {possible}")
+    possible = ", ".join(f"{base.name}+{name}" for name in (*base.variants, *modes))
+    hint = f"there are {possible}" if possible else f"{base.name} is compiled already"
+    raise UnknownImplementation(f"there is no {base.name}+{variant}; {hint}")

@@ -30,6 +30,7 @@ GROUP = "attnprof.implementations"
 
 _DEFAULT = "attention"
 _MOST_LISTED = 8
+_NO_FUNCTIONS = "it has none at all"
 
 
 class NoSuchFunction(ValueError):
@@ -104,13 +105,17 @@ def _missing(path: Path, shown: str) -> str:
         return f"there is no folder {folder} in {Path.cwd()}"
     there = sorted(file.name for file in path.parent.glob("*.py"))
     near = get_close_matches(path.name, there, n=1, cutoff=0.7)
-    hint = f"did you mean {folder / near[0]}?" if near else _list("Python files there are", there)
+    hint = (
+        f"did you mean {folder / near[0]}?"
+        if near
+        else _list("Python files there are", there, if_none="it has no Python files")
+    )
     return f"there is no file {path.name} in {path.parent}; {hint}"
 
 
-def _list(title: str, names: list[str]) -> str:
+def _list(title: str, names: list[str], *, if_none: str) -> str:
     if not names:
-        return f"{title} none"
+        return if_none
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return f"{title} {', '.join(names[:_MOST_LISTED])}{more}"
 
@@ -126,10 +131,8 @@ def _chosen(source: Source, name: str, shown: str) -> Function:
         return possible[0]
     if possible:
         raise CannotUse(f"{shown} has several functions: say which, {_called(shown, possible)}")
-    names = [function.name for function in public]
-    raise CannotUse(
-        f"{shown} has no function attention(q, k, v, *, causal, scale); {_list('its functions are', names)}"
-    )
+    hint = _list("its functions are", [function.name for function in public], if_none=_NO_FUNCTIONS)
+    raise CannotUse(f"{shown} has no function attention(q, k, v, *, causal, scale); {hint}")
 
 
 def _called(shown: str, functions: list[Function]) -> str:
@@ -154,7 +157,11 @@ def _named(source: Source, name: str, shown: str) -> Function:
             f"wrap it: def {name}(q, k, v, *, causal, scale)"
         )
     near = get_close_matches(name, source.functions, n=1)
-    hint = f"did you mean {near[0]}?" if near else _list("its functions are", [*source.functions])
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else _list("its functions are", [*source.functions], if_none=_NO_FUNCTIONS)
+    )
     raise CannotUse(f"{shown} has no function {name}; {hint}")
 
 

@@ -170,7 +170,7 @@ def test_what_is_defined_under_a_condition_is_found() -> None:
         ),
         (
             "empty.py",
-            "empty.py has no function attention(q, k, v, *, causal, scale); its functions are none",
+            "empty.py has no function attention(q, k, v, *, causal, scale); it has none at all",
         ),
         ("broken.py", "broken.py, line 2: SyntaxError: '(' was never closed"),
         ("binary.py", "binary.py: SyntaxError: source code string cannot contain null bytes"),

@@ -88,6 +88,14 @@ def test_a_variant_that_there_is_not_is_answered_with_those_there_are() -> None:
     )
 
 
+def test_what_is_compiled_is_not_compiled_again() -> None:
+    with pytest.raises(impls.UnknownImplementation) as unknown:
+        impls.find("pytorch+compile+fullgraph")
+    assert str(unknown.value) == (
+        "there is no pytorch+compile+fullgraph; pytorch+compile is compiled already"
+    )
+
+
 def test_every_implementation_can_be_described_without_torch() -> None:
     told = subprocess.run(
         [
