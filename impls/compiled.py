@@ -106,8 +106,7 @@ def _with_code_of_its_own(attend: Attend) -> Attend:
 
 
 def _refuses(base: Implementation, mode: Mode) -> Callable[[Workload, DeviceInfo], str | None] | None:
-    """The base's own reasons, unless it is compiled already."""
-    whole, *added = base.name.split("+")
-    if not any(variant in MODES for variant in added) and (whole not in _COMPILES_ITSELF or mode.cuda_graphs):
+    """The base's own reasons, unless it compiles itself."""
+    if base.name not in _COMPILES_ITSELF or mode.cuda_graphs:
         return base.refuses
     return lambda workload, device: f"is compiled as it is: choose {base.name}"

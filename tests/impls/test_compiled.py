@@ -218,7 +218,6 @@ def test_replayed_graphs_overwrite_what_an_earlier_backward_would_need() -> None
         ("flex+compile", "is compiled as it is: choose flex"),
         ("flex+fullgraph", "is compiled as it is: choose flex"),
         ("flex+cudagraphs", None),
-        ("pytorch+compile+fullgraph", "is compiled as it is: choose pytorch+compile"),
         ("pytorch+fullgraph", None),
     ],
 )
