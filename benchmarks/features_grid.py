@@ -9,15 +9,13 @@ from typing import Any
 import impls
 from impls.contract import DeviceInfo, Implementation
 from profiler.features import Feature
-from profiler.workload import Attention
+from profiler.workload import SHORT_DTYPES, Attention
 
 Changes = Mapping[str, Any]
 
 BACKWARD = "backward"
 """What the cells are about that try a backward, and a second one on the same graph, where there is none."""
 
-_DTYPES = ("float16", "bfloat16", "float32")
-_SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 _BASE: Changes = {"batch": 2, "seq_q": 127, "seq_k": 127, "heads": 8, "kv_heads": 8, "head_dim": 64}
 _LENGTHS = {"batch": 4, "lengths": (57, 1, 127, 40)}
 _CACHE = {"decode": True, "seq_k": 4096}
@@ -109,7 +107,7 @@ def full_grid() -> list[Cell]:
         _cell(about, changes, causal, dtype)
         for about, changes, _ in _SHAPES
         for causal in _BOTH
-        for dtype in _DTYPES
+        for dtype in SHORT_DTYPES
     ]
 
 
@@ -122,7 +120,7 @@ def reduced_grid() -> list[Cell]:
         _cell(about, changes, causal, dtype)
         for about, changes, reduced in _SHAPES
         for causal in reduced
-        for dtype in (_DTYPES if about == "lengths" else ("bfloat16",))
+        for dtype in (SHORT_DTYPES if about == "lengths" else ("bfloat16",))
     ]
 
 
@@ -142,7 +140,7 @@ def _cell(about: str, changes: Changes, causal: bool, dtype: str) -> Cell:
 
 def compiles(implementation: Implementation) -> bool:
     """Whether a shape's first call takes seconds."""
-    return implementation.compiled or implementation.name.partition("+")[0] in ("flash4", "flex")
+    return implementation.compiled or implementation.name.partition("+")[0] == "flash4"
 
 
 def grid_of(implementation: Implementation) -> list[Cell]:
@@ -202,7 +200,7 @@ def describe(workload: Attention) -> str:
     heads = _pair(workload.heads, workload.kv_heads)
     parts = [
         f"B{workload.batch} H{heads} S{_pair(workload.seq_q, workload.seq_k)} D{workload.head_dim}",
-        _SHORT_DTYPES[workload.dtype],
+        SHORT_DTYPES[workload.dtype],
         "causal" if workload.causal else "",
         "" if workload.window is None else f"window {workload.window}",
         f"dropout {workload.dropout:g}" if workload.dropout else "",

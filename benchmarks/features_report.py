@@ -11,13 +11,13 @@ from benchmarks.features_results import Result, Status, kind_of_message, kind_of
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.features import FEATURES, Feature, Features, describe_head_dims
 from profiler.units import count
+from profiler.workload import SHORT_DTYPES
 
 _MOST_SHAPES = 4
 _LONGEST_MESSAGE = 160
 _OF_CLAIMS: tuple[Status, ...] = ("passed", "declined", "failed", "crashed")
 _OF_REFUSALS: tuple[Status, ...] = ("confirmed", "understated", "untried")  # the last of claims too
 _ALWAYS_SHOWN = ("passed", "failed", "crashed")
-_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _claims(row: Features, results: Sequence[Result]) -> Iterator[tuple[str, str
     def said(claim: str, has: Callable[[Result], bool]) -> str:
         return claim if claim in ("no", "none") else f"{claim} ({_verified(filter(has, results))})"
 
-    for dtype, title in _DTYPES.items():
+    for dtype, title in SHORT_DTYPES.items():
         yield title, said("yes" if dtype in row.dtypes else "no", _is_in(dtype))
     yield "head dims", said(describe_head_dims(row.head_dims), lambda result: result.about == "head dims")
     yield "backward", said(row.backward, lambda result: result.workload.has_backward)

@@ -1,7 +1,7 @@
 """All implementations side by side, from sessions of the presets generations-64, -128 and -256.
 
     attnprof run --preset generations-64      # and -128, -256
-    python benchmarks/generations.py SESSION...   # prints Markdown; needs no GPU
+    python -m benchmarks.generations SESSION...   # prints Markdown; needs no GPU
 
 A table for each head dim, mask and pass, a line for each implementation, TFLOP/s over the sequence
 length; then what was asked of FlashAttention 1: its rates beside the published ones, and the Triton
@@ -15,14 +15,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.published import LENGTHS, PUBLISHED
 from profiler.recording import Recording
 from profiler.rows import Row, rows
 from profiler.session_reader import read_session
 from profiler.stats import paired_ratio
 from profiler.workload import PASS_LABELS, PASSES, Pass
 
-PUBLISHED = Path(__file__).with_name("published_h100.json")
-LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 _NOTHING = "-"
 _LABELS = {"oom": "OOM", "unsupported": "no"}
 

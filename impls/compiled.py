@@ -11,13 +11,13 @@ that PyTorch does not know, a package's kernel, is called as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from impls._compile import compile_for_one_shape
-from impls.contract import Attend, DeviceInfo, Implementation, Prepare, Workload
+from impls.contract import Attend, Implementation, Prepare, Refuses, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -105,7 +105,7 @@ def _with_code_of_its_own(attend: Attend) -> Attend:
     return copied
 
 
-def _refuses(base: Implementation, mode: Mode) -> Callable[[Workload, DeviceInfo], str | None] | None:
+def _refuses(base: Implementation, mode: Mode) -> Refuses | None:
     """The base's own reasons, unless it compiles itself."""
     if base.name not in _COMPILES_ITSELF or mode.cuda_graphs:
         return base.refuses

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from impls._flash import starts
+from impls._head_dims import next_of
 from impls.contract import Attend, DeviceInfo, Implementation, Requirement, Variant, Workload
 
 if TYPE_CHECKING:
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
 
 # The head dims of csrc/flash_attn/src/fmha_{fwd,bwd}_hdim*.cu.
 _KERNEL_HEAD_DIMS = (32, 64, 128)
+_padded = next_of(_KERNEL_HEAD_DIMS)
 
 
-def _padded(head_dim: int) -> int:
-    return next((size for size in _KERNEL_HEAD_DIMS if size >= head_dim), head_dim)
+def _lengths(workload: Workload, seq: int) -> tuple[int, ...]:
+    """The tokens of each sequence of the batch, `seq` if they are all alike."""
+    return workload.lengths or (seq,) * workload.batch
 
 
 def _refuses(workload: Workload, device: DeviceInfo) -> str | None:
     """Places in a tensor are counted in bytes and 32 bits (uint32_t in src/fmha/gmem_tile.h)."""
-    queries, keys = (
-        sum(workload.lengths or (seq,) * workload.batch) for seq in (workload.seq_q, workload.seq_k)
-    )
+    queries, keys = (sum(_lengths(workload, seq)) for seq in (workload.seq_q, workload.seq_k))
     # The output and the gradient of q are added up in float32 where keys take more than one block
     # (blocksize_c in fmha_api.cpp).
     accumulated = 4 if workload.seq_k > (128 if workload.head_dim > 64 else 256) else 2
@@ -47,8 +48,8 @@ def prepare(workload: Workload, device: str, *, deterministic: bool = False) -> 
     from impls.operators.flash1 import Call, Flash1
 
     call = Call(
-        starts_q=starts(workload.lengths or (workload.seq_q,) * workload.batch, device),
-        starts_k=starts(workload.lengths or (workload.seq_k,) * workload.batch, device),
+        starts_q=starts(_lengths(workload, workload.seq_q), device),
+        starts_k=starts(_lengths(workload, workload.seq_k), device),
         longest_q=workload.seq_q,
         longest_k=workload.seq_k,
         dropout=workload.dropout,

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from impls._head_dims import power_of_two
 from impls.contract import Attend, Implementation, Requirement, Variant, Workload
 
 if TYPE_CHECKING:
@@ -100,11 +101,6 @@ _SINGLE: _Table = {
 }
 
 
-def padded(head_dim: int) -> int:
-    """The next power of two, as all blocks of Triton are, and at least the depth of a dot."""
-    return max(16, 1 << (head_dim - 1).bit_length())
-
-
 def plan(workload: Workload, gpu: Gpu) -> Plan:
     """How `workload` is laid over `gpu`."""
     table = _SINGLE if workload.dtype == "float32" else _HALF[gpu.shared_kib]
@@ -121,7 +117,7 @@ def _span(workload: Workload, tiles: Tiles, gpu: Gpu) -> int:
     """As many queries as fill the GPU well, and whose outputs, with those of other programs, the L2 holds."""
     blocks = math.ceil(workload.seq_q / tiles.block_q)
     pairs, at_a_time = workload.batch * workload.heads, gpu.sms * tiles.per_sm
-    output_bytes = 4 * tiles.block_q * padded(workload.head_dim)
+    output_bytes = 4 * tiles.block_q * power_of_two(workload.head_dim)
     fewest = math.ceil(blocks / max(4, gpu.l2_bytes // at_a_time // output_bytes))
     filled = {spans: _filled(pairs * spans, at_a_time) for spans in range(fewest, blocks + 1)}
     # Within 5 % of the best, as flash-attn 1.0.9 has it.
@@ -165,6 +161,6 @@ IMPLEMENTATION = Implementation(
     devices=("cuda",),
     min_compute_capability=(8, 0),
     max_head_dim=max(_SINGLE),
-    padded_head_dim=padded,
+    padded_head_dim=power_of_two,
     requires=Requirement("triton", "pip install triton"),
 )

@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from impls._flash import packing, window_size
+from impls._head_dims import next_of
 from impls._locate import find_module
 from impls.contract import Attend, DeviceInfo, Implementation, Requirement, Variant, Workload
 
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 _KERNEL_HEAD_DIMS = (32, 64, 96, 128, 192, 256)
 # flash::run_mha_fwd_<cutlass::half_t, SIZE, false>, one for each head dim that was compiled.
 _KERNEL = "_ZN5flash12run_mha_fwd_IN7cutlass6half_tELi{}ELb0EEEvRNS_16Flash_fwd_paramsEP11CUstream_st"
-
-
-def _padded(head_dim: int) -> int:
-    return next((size for size in _KERNEL_HEAD_DIMS if size >= head_dim), head_dim)
+_padded = next_of(_KERNEL_HEAD_DIMS)
 
 
 def _found() -> bool:

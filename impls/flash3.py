@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from impls._flash import packing, window_size
+from impls._head_dims import next_of
 from impls._locate import find_module
 from impls.contract import Attend, DeviceInfo, Implementation, Requirement, Variant, Workload
 
@@ -31,10 +32,7 @@ _OWN, _LIBRARY, _FORWARD_ONLY = "flash_attn_interface", "xformers.flash_attn_3._
 
 # Those of its kernels (hopper/tile_size.h).
 _KERNEL_HEAD_DIMS = (64, 96, 128, 192, 256)
-
-
-def _padded(head_dim: int) -> int:
-    return next((size for size in _KERNEL_HEAD_DIMS if size >= head_dim), head_dim)
+_padded = next_of(_KERNEL_HEAD_DIMS)
 
 
 def _provider() -> str | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from impls import masks
 from impls._compile import compile_for_one_shape
+from impls._head_dims import power_of_two
 from impls.contract import Attend, Implementation, Requirement, Workload
 
 if TYPE_CHECKING:
@@ -148,10 +149,6 @@ def _mask_mod(workload: Workload, device: str) -> MaskMod:
     return and_masks(*parts)
 
 
-def _padded(head_dim: int) -> int:
-    return 1 << (head_dim - 1).bit_length()
-
-
 IMPLEMENTATION = Implementation(
     name="flex",
     label="FlexAttention",
@@ -161,7 +158,7 @@ IMPLEMENTATION = Implementation(
     devices=("cuda",),
     min_compute_capability=(7, 0),
     min_head_dim=16,
-    padded_head_dim=_padded,
+    padded_head_dim=power_of_two,
     softcap=True,
     decode=True,
     ragged="packed",

@@ -28,6 +28,12 @@ def named(names: Iterable[str], device: DeviceInfo) -> tuple[CatalogEntry, ...]:
     return tuple(found)
 
 
+def together(*catalogs: Iterable[CatalogEntry]) -> tuple[CatalogEntry, ...]:
+    """All of several catalogs in their order, each entry once; what a later one says of it holds."""
+    entries = {entry.name: entry for entries in catalogs for entry in entries}
+    return tuple(entries.values())
+
+
 def entry(implementation: Implementation, device: DeviceInfo) -> CatalogEntry:
     """What is told of an implementation on `device`."""
     return CatalogEntry(

@@ -12,6 +12,7 @@ from itertools import chain
 
 import msgspec
 
+from profiler.catalog import together
 from profiler.events import (
     LEAST_SAMPLES,
     CaseChecked,
@@ -293,8 +294,7 @@ class Recording:
 
 def _all_of(before: Catalog, now: Catalog) -> Catalog:
     """The implementations of both: a later plan may name further ones, and what was said last holds."""
-    entries = {entry.name: entry for entry in (*before.implementations, *now.implementations)}
-    return msgspec.structs.replace(now, implementations=tuple(entries.values()))
+    return msgspec.structs.replace(now, implementations=together(before.implementations, now.implementations))
 
 
 def _both(before: Ceilings, now: Ceilings) -> Ceilings:

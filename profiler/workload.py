@@ -22,6 +22,9 @@ DTYPES = {
 }
 """Every name a dtype may be given by, and torch's name for it."""
 
+SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
+"""As they are typed, and shown where room is short."""
+
 BYTES_PER_ELEMENT = {"float16": 2, "bfloat16": 2, "float32": 4}
 
 # Backward does five matmuls of the forward's two (FlashAttention-2, arXiv:2307.08691, section 4.1).

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from impls._head_dims import power_of_two
 from impls.contract import Workload
-from impls.flash1_triton import Plan, Tiles, padded
+from impls.flash1_triton import Plan, Tiles
 from impls.operators import flash1_triton_kernels as kernels
 
 _DELTA_BLOCK = 64  # queries of a program of flash1_delta
@@ -23,7 +24,7 @@ class Call:
         self._span = plan.span
         self._key_blocks = math.ceil(workload.seq_k / plan.backward.block_k)
         self._split = plan.split and self._key_blocks > 1
-        self._dim = padded(workload.head_dim)
+        self._dim = power_of_two(workload.head_dim)
         self._scale = workload.head_dim**-0.5
         # No key is further away than all there are; a greater number would overflow in the kernels' sums.
         everything = workload.seq_q + workload.seq_k

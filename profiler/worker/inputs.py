@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from impls.contract import Layout
+from impls.masks import real_tokens
 from profiler.workload import Attention
 
 Fingerprint = tuple[int, ...]
@@ -57,7 +58,7 @@ def make_inputs(workload: Attention, layout: Layout, device: str, seed: int) -> 
         by_token = values.transpose(1, 2)
         return by_token[tokens] if layout == "thd" else by_token.contiguous()
 
-    tokens = _tokens(workload, device)
+    tokens = real_tokens(workload, device)
     q = draw(workload.heads, workload.seq_q)
     k = draw(workload.kv_heads, workload.seq_k)
     v = draw(workload.kv_heads, workload.seq_k)
@@ -76,15 +77,8 @@ def to_bhsd(tensor: torch.Tensor, layout: Layout, workload: Attention) -> torch.
     if layout == "bshd":
         return tensor.transpose(1, 2)
     padded = tensor.new_zeros(workload.batch, workload.seq_q, *tensor.shape[1:])
-    padded[_tokens(workload, str(tensor.device))] = tensor.detach()
+    padded[real_tokens(workload, str(tensor.device))] = tensor.detach()
     return padded.transpose(1, 2)
-
-
-def _tokens(workload: Attention, device: str) -> torch.Tensor:
-    """(batch, seq): where a token of its sequence stands, and where padding."""
-    lengths = workload.lengths or (workload.seq_q,) * workload.batch
-    places = torch.arange(workload.seq_q, device=device)
-    return places < torch.tensor(lengths, device=device)[:, None]
 
 
 def fingerprint(tensor: torch.Tensor) -> Fingerprint:

@@ -19,7 +19,8 @@ import pytest
 import torch
 
 from impls import masks
-from impls.flash1_triton import IMPLEMENTATION, Gpu, Plan, Tiles, padded, plan, prepare
+from impls._head_dims import power_of_two
+from impls.flash1_triton import IMPLEMENTATION, Gpu, Plan, Tiles, plan, prepare
 from profiler.worker.accuracy import Reference
 from profiler.worker.inputs import Tensors, make_inputs
 from profiler.workload import Attention
@@ -232,7 +233,7 @@ def test_there_are_tiles_for_every_head_dim_on_every_gpu(dtype: str, capability:
     ("head_dim", "size"), [(4, 16), (16, 16), (17, 32), (80, 128), (128, 128), (129, 256)]
 )
 def test_head_dims_are_padded_to_powers_of_two(head_dim: int, size: int) -> None:
-    assert padded(head_dim) == size
+    assert power_of_two(head_dim) == size
 
 
 @pytest.mark.gpu

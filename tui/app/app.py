@@ -13,6 +13,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from profiler.catalog import together
 from profiler.client import EngineClient, EngineError
 from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
 from profiler.events import Log, PlanEnded, Planned
@@ -24,7 +25,7 @@ from tui.app.bench_driver import BenchDriver, Stage
 from tui.app.choice import Choice, choice_of, default_choice, fitting, full_plan, quick_plan
 from tui.app.desk import Desk
 from tui.app.glyphs import ASCII, UNICODE
-from tui.app.named import entries_found, entry_asked_for, together
+from tui.app.named import entries_found, entry_asked_for
 from tui.app.screens.bench import BenchScreen
 from tui.app.view import Mode, View
 from tui.app.widgets.results import ResultsTable

@@ -45,9 +45,3 @@ def entries_found(names: Iterable[str], hello: Hello) -> tuple[CatalogEntry, ...
         with suppress(impls.UnknownImplementation):
             found.append(entry_named(name, hello))
     return tuple(found)
-
-
-def together(*catalogs: Iterable[CatalogEntry]) -> tuple[CatalogEntry, ...]:
-    """All of several catalogs in their order, each entry once; what a later one says of it holds."""
-    entries = {entry.name: entry for entries in catalogs for entry in entries}
-    return tuple(entries.values())

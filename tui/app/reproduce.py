@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from profiler.plan import Plan, Stopping, Takes
-from profiler.workload import PASSES, Attention
+from profiler.workload import PASSES, SHORT_DTYPES, Attention
 from tui.planning import QUICK_STOPPING
 
-_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 _DEFAULT_TIMEOUT_S = 120.0
 _DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU
 
@@ -34,7 +33,7 @@ def _shape(shape: Attention) -> Iterator[str]:
     yield from ("--heads", str(shape.heads))
     if shape.kv_heads != shape.heads:
         yield from ("--kv-heads", str(shape.kv_heads))
-    yield from ("--head-dim", str(shape.head_dim), "--dtype", _DTYPES.get(shape.dtype, shape.dtype))
+    yield from ("--head-dim", str(shape.head_dim), "--dtype", SHORT_DTYPES.get(shape.dtype, shape.dtype))
     if shape.causal:
         yield "--causal"
     if shape.window is not None:

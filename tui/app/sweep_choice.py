@@ -10,7 +10,7 @@ from profiler.environment import Device
 from profiler.plan import Plan, PlanError
 from profiler.presets import PRESETS
 from profiler.units import count, shape_columns, yes_no
-from profiler.workload import PASSES, Attention
+from profiler.workload import PASSES, SHORT_DTYPES, Attention
 from tui.app.choice import Choice
 from tui.asked import SHAPE_OPTIONS, Asked
 from tui.planning import make_plan
@@ -253,9 +253,6 @@ def label(field: str) -> str:
     return {"impl": "implementations"}.get(field, field.replace("_", " "))
 
 
-_SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
-
-
 def _value(shape: object, field: str) -> str:
     """A shape's value as it would be typed."""
     name = {"seq": "seq_k", "seq_dist": "lengths"}.get(field, field)
@@ -264,7 +261,7 @@ def _value(shape: object, field: str) -> str:
         return yes_no(value)
     if isinstance(value, tuple):
         return f"list:{','.join(map(str, value))}"
-    return "none" if value is None else _SHORT_DTYPES.get(str(value), str(value))
+    return "none" if value is None else SHORT_DTYPES.get(str(value), str(value))
 
 
 def _switches(text: str, name: str) -> tuple[bool, ...]:

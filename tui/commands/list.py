@@ -15,6 +15,7 @@ from impls.compiled import MODES
 from profiler import catalog
 from profiler.environment import Device, DeviceError, resolve_device
 from profiler.features import FEATURES, Features, Mark, describe_head_dims, matrix
+from profiler.workload import SHORT_DTYPES
 from tui.errors import Refusal
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_SHORT_DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32"}
 _SHORTEST_DTYPES = {"float16": "16", "bfloat16": "b16", "float32": "32"}
 _RUNS = "yes"
 _WIDEST, _WIDEST_DIMS = 1000, 9
@@ -125,7 +125,7 @@ def plain_features(rows: Sequence[Features]) -> list[str]:
             (
                 row.name,
                 row.here or _RUNS,
-                " ".join(_SHORT_DTYPES[dtype] for dtype in row.dtypes) or "none",
+                " ".join(SHORT_DTYPES[dtype] for dtype in row.dtypes) or "none",
                 describe_head_dims(row.head_dims),
                 row.backward,
                 *(taken[feature] for feature in FEATURES),
@@ -147,7 +147,7 @@ def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
 
 def _dtypes(implementation: impls.Implementation, device: Device) -> str:
     return " ".join(
-        _SHORT_DTYPES[name]
+        SHORT_DTYPES[name]
         for name in implementation.dtypes_on(device.info.kind)
         if not device.info.lacks(name)
     )

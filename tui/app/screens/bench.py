@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from impls import UnknownImplementation
+from profiler.catalog import together
 from profiler.control import Hello
 from profiler.events import CatalogEntry
 from profiler.rows import rows
@@ -22,7 +23,7 @@ from tui.app.activity import activity, is_live, why_nothing
 from tui.app.bench_driver import Stage
 from tui.app.choice import Choice, device_info
 from tui.app.metrics import BY_ID, METRICS, Metric
-from tui.app.named import entry_named, together
+from tui.app.named import entry_named
 from tui.app.snapping import snapped
 from tui.app.view import View
 from tui.app.widgets.bars import BarsPanel
