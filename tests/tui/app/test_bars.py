@@ -78,6 +78,18 @@ def test_what_has_no_room_is_counted_and_the_best_stay() -> None:
     assert [line.split()[0] for line in rest] == ["sdpa", "flash2"]
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [
+        (66, 2, "fwd+bwd, ms  lower is better  and 2 more: make room, or filter"),
+        (60, 3, "fwd+bwd, ms  lower is better  and 2 more"),
+        (39, 3, "fwd+bwd, ms  and 2 more"),
+    ],
+)
+def test_the_title_says_what_there_is_room_for_and_cuts_no_word(width: int, height: int, said: str) -> None:
+    assert drawn(shape(0), width=width, height=height)[0] == said
+
+
 @pytest.mark.parametrize("width", [8, 20, 30, 36, 45, 60, 200])
 @pytest.mark.parametrize("height", [1, 2, 5, 30])
 @pytest.mark.parametrize("index", [0, 1])

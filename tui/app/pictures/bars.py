@@ -87,19 +87,20 @@ def bars_picture(
     lines = ceil(len(kept) / columns)
     layout = _Layout.fitting(kept, metric, (width + _COLUMN_GAP) // columns - _COLUMN_GAP, glyphs.interval)
     length = layout.length(kept)
-    picture = [_title(metric, len(bars) - len(kept), look)] if height > 1 else []
+    picture = [_title(metric, len(bars) - len(kept), width, look)] if height > 1 else []
     for line in range(lines):
         cells = [layout.draw(bar, length, glyphs, look) for bar in kept[line::lines]]
         picture.append(Text(" " * _COLUMN_GAP).join(cells))
     return picture
 
 
-def _title(metric: Metric, left_out: int, look: Look) -> Text:
-    title = Text.assemble((metric.title, look.header))
-    title.append(f"  {metric.better} is better", style=look.muted)
-    if left_out:
-        title.append(f"  and {left_out} more: make room, or filter", style=look.muted)
-    return title
+def _title(metric: Metric, left_out: int, width: int, look: Look) -> Text:
+    """What the bars are, and as much of what is to be said of them as there is room for."""
+    better, more = f"  {metric.better} is better", f"  and {left_out} more"
+    notes = [f"{better}{more}: make room, or filter", better + more, more] if left_out else [better]
+    room = width - cell_len(metric.title)
+    note = next((note for note in notes if cell_len(note) <= room), notes[-1])
+    return Text.assemble((metric.title, look.header), (note, look.muted))
 
 
 @dataclass(frozen=True)
