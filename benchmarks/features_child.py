@@ -192,14 +192,16 @@ def dropout_faults(
     arguments = inputs.q, inputs.k, inputs.v
     without = implementation.prepare(msgspec.structs.replace(workload, dropout=0.0), device.name)
     attend = implementation.prepare(workload, device.name)
-    whole, out, other = without(*arguments), attend(*arguments), attend(*arguments)
-    if wrong := accuracy_faults(reference.judge(whole.detach(), None, layout)):
+    # CUDA graphs write where their last call wrote: what is kept beside another call is kept as a copy.
+    whole, other = without(*arguments).detach().clone(), attend(*arguments).detach().clone()
+    out = attend(*arguments)
+    if wrong := accuracy_faults(reference.judge(whole, None, layout)):
         return [f"without dropout: {fault}" for fault in wrong]
     if torch.equal(out, other):
         return ["two calls give the same output: nothing is dropped, or always the same"]
     seen = _seeing_many(workload, device.name)
     whole_rows, rows = (
-        to_bhsd(tensor.detach(), layout, workload).transpose(1, 2)[seen].double() for tensor in (whole, out)
+        to_bhsd(tensor, layout, workload).transpose(1, 2)[seen].double() for tensor in (whole, out.detach())
     )
     power = float((whole_rows**2).sum())
     scale = float((rows * whole_rows).sum()) / power

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from impls._compile import compile_for_one_shape
-from impls.contract import Attend, Implementation, Prepare, Refuses, Workload
+from impls.contract import Attend, Implementation, Prepare, Refuses, Workload, first_of
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,8 @@ def _with_code_of_its_own(attend: Attend) -> Attend:
 
 
 def _refuses(base: Implementation, mode: Mode) -> Refuses | None:
-    """The base's own reasons, unless it compiles itself."""
-    if base.name not in _COMPILES_ITSELF or mode.cuda_graphs:
-        return base.refuses
-    return lambda workload, device: f"is compiled as it is: choose {base.name}"
+    """The base's own reasons, unless it compiles itself; and what would break a graph that must be whole."""
+    if base.name in _COMPILES_ITSELF and not mode.cuda_graphs:
+        return lambda workload, device: f"is compiled as it is: choose {base.name}"
+    whole = mode.options.get("fullgraph", False)
+    return first_of([base.refuses, base.breaks_graph if whole else None])

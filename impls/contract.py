@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -106,6 +106,17 @@ Refuses = Callable[[Workload, DeviceInfo], str | None]
 """Why a workload cannot be run on a device, as one clause, or None."""
 
 
+def first_of(rules: Iterable[Refuses | None]) -> Refuses | None:
+    """The first reason that one of `rules` gives; None if there are none."""
+    asked = [rule for rule in rules if rule]
+
+    def refuses(workload: Workload, device: DeviceInfo) -> str | None:
+        reasons = (rule(workload, device) for rule in asked)
+        return next((reason for reason in reasons if reason), None)
+
+    return refuses if asked else None
+
+
 @dataclass(frozen=True)
 class Variant:
     """Another way to prepare an implementation; `refuses` is asked beside the implementation's own."""
@@ -156,6 +167,8 @@ class Implementation:
     ragged: Ragged | None = None
     refuses: Refuses | None = None
     """Why a workload that passes every rule above cannot be run all the same, or None."""
+    breaks_graph: Refuses | None = None
+    """Why torch.compile cannot capture a workload in one graph, where that is known, or None."""
     compiled: bool = False
     """Whether its first call compiles, so that what was prepared is worth keeping."""
     requires: Requirement | None = None
@@ -173,19 +186,13 @@ class Implementation:
     def varied(self, variant: str) -> Implementation:
         """Its variant of that name."""
         other = self.variants[variant]
-        rules = [rule for rule in (self.refuses, other.refuses) if rule]
-
-        def refuses(workload: Workload, device: DeviceInfo) -> str | None:
-            reasons = (rule(workload, device) for rule in rules)
-            return next((reason for reason in reasons if reason), None)
-
         return replace(
             self,
             name=f"{self.name}+{variant}",
             label=f"{self.label} {variant}",
             summary=f"{self.summary}, {variant}",
             prepare=other.prepare,
-            refuses=refuses,
+            refuses=first_of([self.refuses, other.refuses]),
             variants={},
             aliases=(),
         )

@@ -52,6 +52,12 @@ def _refuses(workload: Workload, device: DeviceInfo) -> str | None:
     return None
 
 
+def _breaks_graph(workload: Workload, device: DeviceInfo) -> str | None:
+    if workload.decode:
+        return "has a graph break in decoding: flash_attn_with_kvcache is no operator of PyTorch's"
+    return None
+
+
 def prepare(workload: Workload, device: str, *, deterministic: bool = False) -> Attend:
     import flash_attn
     import flash_attn_2_cuda
@@ -100,5 +106,6 @@ IMPLEMENTATION = Implementation(
     decode=True,
     ragged="packed",
     refuses=_refuses,
+    breaks_graph=_breaks_graph,
     requires=Requirement("flash_attn", "pip install 'attnprof[flash]' --no-build-isolation", _found),
 )

@@ -224,3 +224,20 @@ def test_replayed_graphs_overwrite_what_an_earlier_backward_would_need() -> None
 def test_what_is_compiled_already_is_not_compiled_again(name: str, reason: str | None) -> None:
     implementation = replace(impls.find(name), requires=None)
     assert implementation.supports(attention(dtype="float16"), H100) == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("flash2+compile", None),
+        (
+            "flash2+fullgraph",
+            "has a graph break in decoding: flash_attn_with_kvcache is no operator of PyTorch's",
+        ),
+    ],
+)
+def test_a_known_graph_break_is_refused_where_the_graph_must_be_whole(name: str, reason: str | None) -> None:
+    implementation = replace(impls.find(name), requires=None)
+    decoding = attention(seq_q=1, seq=64, dtype="float16", decode=True)
+    assert implementation.supports(decoding, H100) == reason
+    assert implementation.supports(attention(dtype="float16"), H100) is None
