@@ -12,9 +12,11 @@ from typing import Literal
 import msgspec
 
 from profiler.plan import Plan
+from profiler.training import Training
+from profiler.training_plan import TrainingPlan
 from profiler.workload import Attention, Pass
 
-SCHEMA = (1, 3)
+SCHEMA = (1, 4)
 
 FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
 Verdict = Literal["ok", "wrong", "nan"]
@@ -326,6 +328,134 @@ class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
     largest_batch: int | None = None
 
 
+class TrainingPlanned(Event, tag="training_plan", kw_only=True, omit_defaults=True):
+    """What is going to be trained."""
+
+    plan: TrainingPlan
+
+
+class TrainingStarted(Event, tag="training", kw_only=True, omit_defaults=True):
+    """A model is about to be trained with an implementation. A second one of the same case begins it anew."""
+
+    case: int
+    training: Training
+    implementation: str
+
+
+class BatchTried(Event, tag="batch", kw_only=True, omit_defaults=True):
+    """A batch that was tried while the largest was looked for: whether a whole step of it fits.
+
+    `peak_bytes` is the most that its tensors held at once, None where it did not fit.
+    """
+
+    case: int
+    batch: int
+    fits: bool
+    peak_bytes: int | None = None
+
+
+class Agreement(msgspec.Struct, kw_only=True, frozen=True):
+    """The first step's loss and gradients beside plain PyTorch's, of the same model, tokens and batch.
+
+    `loss` is the implementation's, as it is trained; `plain_loss` plain PyTorch's in the same dtype, and
+    `reference_loss` in float32. `gradient_error` is the distance of the gradient of the attention layers'
+    first weights from the float32 one, over the length of that; `plain_gradient_error` is plain
+    PyTorch's. None is a number that is not finite. Over `loss_limit` from the reference, or over
+    `gradient_limit`, is "wrong".
+    """
+
+    verdict: Verdict
+    loss: float | None
+    plain_loss: float
+    reference_loss: float
+    loss_limit: float
+    gradient_error: float | None
+    plain_gradient_error: float
+    gradient_limit: float
+
+
+class TrainingChecked(Event, tag="training_check", kw_only=True, omit_defaults=True):
+    """What the first step at the batch that is measured told.
+
+    `first_step_ms` is its host time, compilation included, and `compile_ms` what of it is over a later
+    step's. `graph_breaks` counts torch.compile's graph breaks by their reason; None where nothing was
+    compiled. `backend` is what a dispatching implementation chose.
+    """
+
+    case: int
+    batch: int
+    parameters: int
+    first_step_ms: float
+    compile_ms: float | None = None
+    graph_breaks: dict[str, int] | None = None
+    agreement: Agreement | None = None
+    backend: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Steps(Event, tag="steps", kw_only=True, omit_defaults=True):
+    """Steps of a case, from its `first_step`-th on without a gap, counted from 0.
+
+    `step_ms` is from the end of the step before to the end of this: on a GPU by its own events, without
+    waiting between steps. Its parts are `forward_ms`, `backward_ms`, and the rest in `optimizer_ms`.
+    `measured` tells the steps that count from those before; they come in rounds. `loss` is that of
+    each step before its update, None where it is not finite.
+    """
+
+    case: int
+    first_step: int
+    measured: bool
+    step_ms: list[float]
+    forward_ms: list[float]
+    backward_ms: list[float]
+    optimizer_ms: list[float]
+    loss: list[float | None]
+    round: int | None = None
+
+
+class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=True):
+    """A case, measured. `tokens_per_s` are those of all measured steps over the time of all of them.
+
+    The parts of a step are medians. `attention_percent` is the time of attention's own kernels in one
+    step, by one call of it and the number of layers, in percent of the time of all its kernels; None
+    where it was not taken. `skipped_steps` are those whose update was left out because a gradient of the
+    scaled loss had overflowed. Memory is that of one step: tensors' peak, what the allocator held, and
+    what NVML says of the process.
+    """
+
+    case: int
+    training: Training
+    implementation: str
+    batch: int
+    tokens_per_s: float
+    step_ms: Estimate
+    forward_ms: float
+    backward_ms: float
+    optimizer_ms: float
+    peak_bytes: int
+    reserved_bytes: int | None = None
+    process_bytes: int | None = None
+    attention_percent: float | None = None
+    skipped_steps: int = 0
+    converged: bool = True
+
+
+class TrainingFailure(Event, tag="training_failure", kw_only=True, omit_defaults=True):
+    """A case that ended without its result, and why, in one sentence.
+
+    Out of memory means that not even a batch of one fits, or not the batch that was asked for. "diverged"
+    is a loss that is not finite from some step on.
+    """
+
+    case: int
+    training: Training
+    implementation: str
+    kind: FailureKind | Literal["diverged"]
+    message: str
+    batch: int | None = None
+    requested_bytes: int | None = None
+
+
 class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
     """A reading of the device at 10 Hz; a field is left out where it could not be read.
 
@@ -398,6 +528,13 @@ SessionEvent = (
     | Energy
     | Ceilings
     | Failure
+    | TrainingPlanned
+    | TrainingStarted
+    | BatchTried
+    | TrainingChecked
+    | Steps
+    | TrainingResult
+    | TrainingFailure
     | Telemetry
     | Log
     | PlanEnded

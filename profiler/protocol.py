@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from profiler.events import (
+    BatchTried,
     CaseChecked,
     CaseStarted,
     Ceilings,
@@ -18,8 +19,15 @@ from profiler.events import (
     Replayed,
     Result,
     Samples,
+    Steps,
+    TrainingChecked,
+    TrainingFailure,
+    TrainingResult,
+    TrainingStarted,
 )
 from profiler.plan import Case, Stopping, Takes
+from profiler.training import Training
+from profiler.training_plan import TrainingCase, TrainingStopping, TrainingTakes
 from profiler.workload import Attention, Pass
 
 
@@ -31,6 +39,17 @@ class MeasureShape(msgspec.Struct, tag_field="type", tag="measure_shape", kw_onl
     passes: tuple[Pass, ...]
     stopping: Stopping
     takes: Takes = Takes()
+    seed: int
+
+
+class MeasureTraining(msgspec.Struct, tag_field="type", tag="measure_training", kw_only=True, frozen=True):
+    """Engine to worker: train these cases of one row together; answered with ShapeDone like a shape."""
+
+    training: Training
+    cases: tuple[TrainingCase, ...]
+    batch: int | None = None
+    stopping: TrainingStopping
+    takes: TrainingTakes = TrainingTakes()
     seed: int
 
 
@@ -81,6 +100,7 @@ class ShapeDone(msgspec.Struct, tag_field="type", tag="shape_done"):
     """Worker to engine: every case of the shape has its results or its failure, or it was cut short."""
 
 
-Request = MeasureShape | MeasureCeilings | CutShort
+Request = MeasureShape | MeasureTraining | MeasureCeilings | CutShort
 CaseEvent = CaseStarted | CaseChecked | Samples | Result | Replayed | Kernels | Energy | Failure | Log
-WorkerMessage = Ready | NotReady | Visiting | ShapeDone | Ceilings | CaseEvent
+TrainingEvent = TrainingStarted | BatchTried | TrainingChecked | Steps | TrainingResult | TrainingFailure
+WorkerMessage = Ready | NotReady | Visiting | ShapeDone | Ceilings | CaseEvent | TrainingEvent
