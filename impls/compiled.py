@@ -62,6 +62,7 @@ def compiled(base: Implementation, name: str) -> Implementation:
         devices=tuple(kind for kind in base.devices if kind == "cuda" or not mode.cuda_graphs),
         # A second backward of one forward is a graph of its own, recorded behind the first: no replay.
         repeats_backward=base.repeats_backward and not mode.cuda_graphs,
+        replays=mode.cuda_graphs,
         refuses=_refuses(base, mode),
         compiled=True,
     )

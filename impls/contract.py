@@ -156,6 +156,8 @@ class Implementation:
     backward: bool = True
     repeats_backward: bool = True
     """Whether backward can be called again on a graph that was kept; if not, it is part of fwd_bwd only."""
+    replays: bool = False
+    """Whether its calls are replays of CUDA graphs already."""
     gqa: bool = True
     window: bool = True
     unequal_causal: bool = True

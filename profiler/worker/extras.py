@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from profiler.events import Energy, Kernels, Log, Replayed
 from profiler.launch_bound import is_launch_bound
@@ -39,21 +39,26 @@ def take_extras(
     Raises:
         Exception: only if the device itself is lost.
     """
-    launch_bound = {
-        which for which, series in measured.items() if is_launch_bound(series.device_ms, series.wall_ms)
-    }
-    if not (takes.kernels or takes.energy or (takes.graphs and launch_bound)):
+    to_capture = _to_capture(subject, measured) if takes.graphs and isinstance(device, CudaDevice) else set()
+    if not (takes.kernels or takes.energy or to_capture):
         return
     subject.make_room()
     for which, series in measured.items():
         cut.heed()
-        if takes.graphs and which in launch_bound and isinstance(device, CudaDevice):
+        if which in to_capture and isinstance(device, CudaDevice):
             send(_replayed(subject, which, device))
             device.release()  # a graph's memory is its own until then
         if takes.kernels and (kernels := _kernels(subject, which, device, send)):
             send(kernels)
         if takes.energy and (energy := _energy(subject, which, series, device, send)):
             send(energy)
+
+
+def _to_capture(subject: Subject, measured: Mapping[Pass, Series]) -> set[Pass]:
+    """The passes that a graph would help, unless what was measured was one: such have none within."""
+    if subject.implementation.replays:
+        return set()
+    return {which for which, series in measured.items() if is_launch_bound(series.device_ms, series.wall_ms)}
 
 
 def _replayed(subject: Subject, which: Pass, device: CudaDevice) -> Replayed:

@@ -212,6 +212,11 @@ def test_replayed_graphs_overwrite_what_an_earlier_backward_would_need() -> None
     assert repeats == {"compile": True, "fullgraph": True, "cudagraphs": False}
 
 
+def test_what_is_replayed_already_says_so() -> None:
+    replays = {mode: compiled.compiled(PRODUCT, mode).replays for mode in compiled.MODES}
+    assert replays == {"compile": False, "fullgraph": False, "cudagraphs": True}
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -219,6 +220,9 @@ def test_what_waits_for_the_gpu_cannot_be_a_graph_and_the_gpu_goes_on(device: Cu
     assert isinstance(graph, Replayed)
     assert "captur" in (graph.reason or "")
     assert not graph.replay_ms
+    replayed = Subject(case, replace(waits, replays=True), Checked(), ("fwd",), shared, device)
+    take_extras(replayed, {"fwd": Series([0.1], wall_ms=[1.0])}, Takes(), device, sent.append)
+    assert len(sent) == 1  # a graph of graphs is not tried
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
     device.release()
     held = torch.cuda.memory_reserved()
