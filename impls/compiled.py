@@ -11,7 +11,7 @@ that PyTorch does not know, a package's kernel, is called as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ def _prepare(prepare: Prepare, mode: Mode) -> Prepare:
     def prepare_compiled(workload: Workload, device: str) -> Attend:
         import torch
 
-        attend = compile_for_one_shape(_with_code_of_its_own(prepare(workload, device)), **mode.options)
+        attend = compile_alone(prepare(workload, device), **mode.options)
         if not mode.cuda_graphs:
             return attend
 
@@ -87,7 +87,12 @@ def _prepare(prepare: Prepare, mode: Mode) -> Prepare:
     return prepare_compiled
 
 
-def _with_code_of_its_own(attend: Attend) -> Attend:
+def compile_alone(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`function` under torch.compile, for one shape, beside whatever of its code was compiled before."""
+    return compile_for_one_shape(_with_code_of_its_own(function), **options)
+
+
+def _with_code_of_its_own(attend: Callable[..., Any]) -> Callable[..., Any]:
     """The same call, of which Dynamo keeps nothing yet.
 
     It keeps what it has compiled by the code: what another mode has made, in parts, would do for

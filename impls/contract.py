@@ -173,6 +173,8 @@ class Implementation:
     """Why torch.compile cannot capture a workload in one graph, where that is known, or None."""
     compiled: bool = False
     """Whether its first call compiles, so that what was prepared is worth keeping."""
+    strided: bool = True
+    """Whether its inputs may be views into a larger tensor; the head dim's stride is 1 in any case."""
     requires: Requirement | None = None
     backend_of: Callable[[Collection[str]], str | None] | None = None
     """Names the backend that ran, from the names of the operators of one call."""

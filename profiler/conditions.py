@@ -1,6 +1,7 @@
 """What the rounds of a shape were taken under: what held the clocks back, and who else computed there.
 
-All cases of a shape are measured in the same rounds, so conditions are a shape's, not a row's.
+All cases of a shape are measured in the same rounds, so conditions are a shape's, not a row's. Of a
+training each case has its own: there a visit lasts for seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 
 from profiler.events import Telemetry
 from profiler.recording import CaseRecord, Recording
+from profiler.training import Training
+from profiler.training_recording import TrainingRecord, visit_s
 from profiler.workload import Attention
 
 LEAST_SHARE = 0.1
@@ -54,6 +57,52 @@ def conditions(recording: Recording) -> dict[Attention, Conditions]:
         if readings := _between(recording.telemetry, began_s, ended_s + LAG_S):
             found[shape] = sum_up(readings)
     return found
+
+
+@dataclass(frozen=True)
+class TrainingConditions(Conditions):
+    """The same during the measured steps of one case of a training; `power_w` is the mean power."""
+
+    power_w: float | None = None
+
+
+def training_conditions(recording: Recording) -> dict[int, TrainingConditions]:
+    """The conditions of each case of training, by its number, that has readings.
+
+    They are those during its own visits, a lag after each began. Where these are too short for that
+    they are the whole row's, whose power is nobody's own.
+    """
+    found = {}
+    rows: dict[tuple[int, Training], list[TrainingRecord]] = {}
+    for record in recording.trainings.values():
+        if record.measured:
+            rows.setdefault((record.plan_number, record.training), []).append(record)
+    for records in rows.values():
+        began_s = min(record.first_s or 0.0 for record in records)
+        ended_s = max(record.last_s or 0.0 for record in records)
+        of_row = _between(recording.telemetry, began_s, ended_s + LAG_S)
+        for record in records:
+            if own := _own_readings(of_row, record):
+                summed, power_w = sum_up(own), _mean_power(own)
+            elif of_row:
+                summed, power_w = sum_up(of_row), None
+            else:
+                continue
+            found[record.number] = TrainingConditions(summed.shares, summed.sm_mhz, power_w)
+    return found
+
+
+def _own_readings(readings: list[Telemetry], record: TrainingRecord) -> list[Telemetry]:
+    own = []
+    for steps in record.measured:
+        began_s, ended_s = visit_s(steps)
+        own += _between(readings, began_s + LAG_S, ended_s)
+    return own
+
+
+def _mean_power(readings: Sequence[Telemetry]) -> float | None:
+    known = [reading.power_w for reading in readings if reading.power_w is not None]
+    return statistics.mean(known) if known else None
 
 
 def _between(readings: list[Telemetry], first_s: float, last_s: float) -> list[Telemetry]:

@@ -9,6 +9,7 @@ import msgspec
 
 from profiler.events import CatalogEntry, Gpu, SessionEvent
 from profiler.plan import Plan
+from profiler.training_plan import TrainingPlan
 
 
 class Hello(msgspec.Struct, tag_field="type", tag="hello", kw_only=True, omit_defaults=True):
@@ -33,21 +34,27 @@ class Measure(msgspec.Struct, tag_field="type", tag="measure", kw_only=True, fro
     plan: Plan
 
 
+class Train(msgspec.Struct, tag_field="type", tag="train", kw_only=True, frozen=True):
+    """Screen to engine: the same with what is to be trained."""
+
+    plan: TrainingPlan
+
+
 class Stop(msgspec.Struct, tag_field="type", tag="stop", frozen=True):
     """Screen to engine: measure nothing more; what was measured stays."""
 
 
 class Skip(msgspec.Struct, tag_field="type", tag="skip", frozen=True):
-    """Screen to engine: leave the shape that runs, and go on with the next."""
+    """Screen to engine: leave the shape, or row of training, that runs, and go on with the next."""
 
 
 class Pause(msgspec.Struct, tag_field="type", tag="pause", frozen=True):
-    """Screen to engine: begin no further shape until Resume."""
+    """Screen to engine: begin no further one until Resume."""
 
 
 class Resume(msgspec.Struct, tag_field="type", tag="resume", frozen=True):
     """Screen to engine: go on."""
 
 
-Command = Measure | Stop | Skip | Pause | Resume
+Command = Measure | Train | Stop | Skip | Pause | Resume
 EngineMessage = Hello | SessionEvent

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-import impls
 from profiler import catalog, environment, telemetry
 from profiler.conditions import LAG_S
 from profiler.environment import Device
@@ -24,22 +23,17 @@ from profiler.events import (
     Ceilings,
     Ending,
     Event,
-    Failure,
     FailureKind,
     Finished,
     Gpu,
     Log,
     PlanEnded,
-    Planned,
-    Result,
     Telemetry,
 )
 from profiler.nvml import Nvml, NvmlError
-from profiler.plan import Case, Plan
 from profiler.protocol import (
     CutShort,
     MeasureCeilings,
-    MeasureShape,
     NotReady,
     Ready,
     ShapeDone,
@@ -48,13 +42,13 @@ from profiler.protocol import (
 )
 from profiler.session import SessionError
 from profiler.session_run import Session
+from profiler.work import FAILURES, RESULTS, AnyPlan, Work, dtypes_of, planned, works_of
 from profiler.worker_process import COMMAND, WorkerError, WorkerProcess
-from profiler.workload import Attention, Pass
 
 Listener = Callable[[Event], None]
 
 Cut = Literal["shape", "plan"]
-"""How much is cut short."""
+"""How much is cut short; a row of training is as a shape here."""
 
 # A call that takes longer than this is not waited for: a new worker is there sooner.
 _CUT_S = 4.0
@@ -92,13 +86,12 @@ class Engine:
         self._worker: WorkerProcess | None = None
         self._sampler: telemetry.Sampler | None = None
         self._nvml: Nvml | None = None
-        self._plan: Plan | None = None
+        self._plan: AnyPlan | None = None
+        self._work: Work | None = None
         self._next_case = session.next_case
         self._known_ceilings = set(session.ceilings)
         self._described: set[str] = set()
-        self._answered: dict[int, set[Pass]] = {}
-        self._settled: set[int] = set()
-        self._counts = {Result: 0, Failure: 0}
+        self._results, self._failures = 0, 0
         self._cut: Cut | None = None
         self._paused = False
         self._is_gone = False
@@ -144,7 +137,7 @@ class Engine:
             if self._task is not None:
                 self._task.cancel()
 
-    async def run(self, plans: AsyncIterable[Plan]) -> Finished:
+    async def run(self, plans: AsyncIterable[AnyPlan]) -> Finished:
         """Measure the plans as they come. Returns the session's last event, whatever ended it.
 
         Raises:
@@ -161,8 +154,8 @@ class Engine:
             finished = Finished(
                 ending=ending,
                 reason=reason,
-                results=self._counts[Result],
-                failures=self._counts[Failure],
+                results=self._results,
+                failures=self._failures,
             )
             self._emit(finished)
             return finished
@@ -171,7 +164,7 @@ class Engine:
             self._session.close()
             _remove_if_empty(self._log)
 
-    async def _run_plans(self, plans: AsyncIterable[Plan]) -> tuple[Ending, str]:
+    async def _run_plans(self, plans: AsyncIterable[AnyPlan]) -> tuple[Ending, str]:
         failure = ""  # why the last plan could not be measured
         coming = aiter(plans)
         following = asyncio.ensure_future(anext(coming, None))
@@ -196,7 +189,7 @@ class Engine:
             following.cancel()
         return ("failed", failure) if failure else ("completed", "")
 
-    async def _try_plan(self, plan: Plan) -> str:
+    async def _try_plan(self, plan: AnyPlan) -> str:
         """Run a plan; why it could not be, if no worker was to be had: the next may find one."""
         try:
             await self._run_plan(plan)
@@ -207,19 +200,19 @@ class Engine:
             return str(error)
         return ""
 
-    def _open_unmeasured(self, following: asyncio.Future[Plan | None]) -> None:
+    def _open_unmeasured(self, following: asyncio.Future[AnyPlan | None]) -> None:
         """The session of a run that never came to measuring still says what was asked for."""
         if not self._has_header:
             self._open(None)
             if following.done() and not following.cancelled() and (plan := following.result()):
-                self._emit(Planned(plan=plan))
+                self._emit(planned(plan))
 
-    async def _run_plan(self, plan: Plan) -> None:
+    async def _run_plan(self, plan: AnyPlan) -> None:
         plan = msgspec.structs.replace(plan, first_case=self._next_case)
         self._next_case += plan.count
         self._plan, self._cut = plan, None
         self._describe(plan.implementations)
-        self._emit(Planned(plan=plan))
+        self._emit(planned(plan))
         self._warn_if_gone()
         # One that died at rest is no fault of the case that comes next.
         is_dead = self._worker is not None and self._worker.has_ended
@@ -228,11 +221,11 @@ class Engine:
             self._limit_bytes = plan.memory_limit_bytes
         if plan.takes.ceilings:
             await self._measure_ceilings(plan)
-        for workload, cases in plan.shapes():
+        for work in works_of(plan):
             await self._until_resumed()
             if self._is_cut("plan"):
                 break
-            await self._measure_shape(workload, cases)
+            await self._measure(work, plan.timeout_s)
             if self._is_cut("shape"):
                 self._cut = None
         self._end_plan("interrupted" if self._is_cut("plan") else "completed")
@@ -264,16 +257,14 @@ class Engine:
             self._told.clear()
             await self._told.wait()
 
-    async def _measure_ceilings(self, plan: Plan) -> None:
+    async def _measure_ceilings(self, plan: AnyPlan) -> None:
         """What the device does at best, once a session and dtype; a run goes on without it."""
-        unknown = {
-            workload.dtype: None for workload in plan.workloads if workload.dtype not in self._known_ceilings
-        }
+        unknown = tuple(dtype for dtype in dtypes_of(plan) if dtype not in self._known_ceilings)
         if not unknown:
             return
-        self._known_ceilings |= unknown.keys()
+        self._known_ceilings.update(unknown)
         worker = self._worker or await self._start_worker()
-        worker.send(MeasureCeilings(dtypes=tuple(unknown)))
+        worker.send(MeasureCeilings(dtypes=unknown))
         message: WorkerMessage | None = None
         while not isinstance(message, Ceilings):
             try:
@@ -291,62 +282,45 @@ class Engine:
         else:
             return
         if worker is self._given_up:  # cut short, not failed: the next plan asks again
-            self._known_ceilings -= unknown.keys()
+            self._known_ceilings.difference_update(unknown)
             return
         self._emit(Log(level="warning", message=f"the ceilings were not measured: {why}"))
 
-    async def _measure_shape(self, workload: Attention, cases: Sequence[Case]) -> None:
-        for case in cases:
-            if reason := self._why_not(case):
-                self._fail(case, "unsupported", reason)
+    async def _measure(self, work: Work, timeout_s: float) -> None:
+        self._work = work
+        for case in work.waiting:
+            if reason := work.why_not(case, self._device.info):
+                self._emit(work.failure(case, "unsupported", reason))
         # Every turn settles a case: the one that the worker was lost at, or one that it answered before.
-        while (waiting := [case for case in cases if case.number not in self._settled]) and self._cut is None:
+        while work.waiting and self._cut is None:
             worker = self._worker or await self._start_worker()
-            await self._drive(worker, workload, waiting)
+            await self._drive(worker, work, timeout_s)
+        self._work = None
 
-    def _why_not(self, case: Case) -> str | None:
-        try:
-            return impls.find(case.implementation).supports(case.workload, self._device.info)
-        except impls.UnknownImplementation as error:  # a plan may come from another attnprof's screen
-            return str(error)
-
-    async def _drive(self, worker: WorkerProcess, workload: Attention, cases: list[Case]) -> None:
-        """Have `worker` measure the cases, until it is done or lost."""
-        by_number = {case.number: case for case in cases}
-        at = cases[0].number
-        plan = self._plan
-        assert plan is not None
-        worker.send(
-            MeasureShape(
-                workload=workload,
-                cases=tuple(cases),
-                passes=plan.passes_of(workload),
-                stopping=plan.stopping,
-                takes=plan.takes,
-                seed=plan.seed,
-            )
-        )
+    async def _drive(self, worker: WorkerProcess, work: Work, timeout_s: float) -> None:
+        """Have `worker` measure what waits, until it is done or lost."""
+        at = work.waiting[0]
+        worker.send(work.request())
         while True:
             try:
-                message = await worker.receive(plan.timeout_s)
+                message = await worker.receive(timeout_s)
             except TimeoutError:
                 await self._end_worker(by_force=True)
-                why = f"gave no sign of life for {plan.timeout_s:g} s (--timeout) and was ended"
-                self._lose(by_number[at], "timeout", why)
+                why = f"gave no sign of life for {timeout_s:g} s (--timeout) and was ended"
+                self._lose(work, at, "timeout", why)
                 return
             match message:
                 case None:
                     cause = await worker.cause_of_death()
                     await self._end_worker()
                     if worker is not self._given_up:  # it would have been that case's fault
-                        self._lose(by_number[at], "crashed", cause)
+                        self._lose(work, at, "crashed", cause)
                     return
                 case ShapeDone() if self._cut is not None:
                     return
                 case ShapeDone():
-                    for case in cases:
-                        if case.number not in self._settled:
-                            self._fail(case, "error", "the worker gave no answer")
+                    for case in work.waiting:
+                        self._emit(work.failure(case, "error", "the worker gave no answer"))
                     return
                 case Visiting():
                     at = message.case
@@ -430,7 +404,7 @@ class Engine:
         self._sampler = telemetry.Sampler(source, hand_over)
         self._sampler.start()
 
-    def _give_up_on(self, worker: WorkerProcess, plan: Plan) -> None:
+    def _give_up_on(self, worker: WorkerProcess, plan: AnyPlan) -> None:
         """End a worker that did not heed being cut short: it is in a call that takes long, or hangs."""
         if self._worker is worker and self._plan is plan and self._cut is not None:
             self._given_up = worker
@@ -444,53 +418,31 @@ class Engine:
         except SessionError as error:
             self.stop(str(error))
 
-    def _lose(self, case: Case, kind: FailureKind, why: str) -> None:
+    def _lose(self, work: Work, case: int, kind: FailureKind, why: str) -> None:
         """The worker was lost at this case: its failure, unless it had its results already."""
-        if case.number not in self._settled:
-            self._fail(case, kind, why)
+        if case in work.waiting:
+            self._emit(work.failure(case, kind, why))
         else:  # what is taken after the rounds is no reason to doubt them
-            message = (
-                f"after the rounds, at {case.implementation}: {why}; graphs, kernels and energy "
-                "of this shape are missing from here on"
-            )
-            self._emit(Log(level="warning", message=message))
-
-    def _fail(self, case: Case, kind: FailureKind, message: str) -> None:
-        self._emit(
-            Failure(
-                case=case.number,
-                workload=case.workload,
-                implementation=case.implementation,
-                kind=kind,
-                message=message,
-            )
-        )
+            self._emit(Log(level="warning", message=work.loss(case, why)))
 
     def _emit(self, event: Event) -> None:
         """Save, then tell. What a person waited for is on the disk before it is shown."""
         event = msgspec.structs.replace(event, at_s=round(time.monotonic() - self._began_s, 3))
-        if isinstance(event, Result | Failure):
-            self._counts[type(event)] += 1
-            self._settle(event)
+        self._results += isinstance(event, RESULTS)
+        self._failures += isinstance(event, FAILURES)
+        if self._work is not None:
+            self._work.note(event)
         # What is read while nothing is measured is for the person at the screen; a file would only grow.
         if not isinstance(event, Telemetry) or self._plan is not None or event.at_s <= self._told_of_s:
-            self._session.append(event, durable=isinstance(event, Result | Failure | Finished))
+            self._session.append(event, durable=isinstance(event, (*RESULTS, *FAILURES, Finished)))
         self._listen(event)
-
-    def _settle(self, event: Result | Failure) -> None:
-        """Note what the event answers; a case is settled when each of its passes has been answered."""
-        passes = set(self._plan.passes_of(event.workload)) if self._plan else set()
-        answered = self._answered.setdefault(event.case, set())
-        answered |= passes if event.which is None else {event.which}
-        if answered >= passes:
-            self._settled.add(event.case)
 
     @property
     def _log(self) -> Path:
         return self._session.path.with_suffix(".log")
 
 
-async def only(plan: Plan) -> AsyncIterator[Plan]:
+async def only(plan: AnyPlan) -> AsyncIterator[AnyPlan]:
     """One plan, and then no more."""
     yield plan
 

@@ -17,12 +17,21 @@ from pathlib import Path
 import msgspec
 
 from profiler import catalog
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.engine import Engine
 from profiler.environment import Device
-from profiler.events import CaseStarted, Continued, Event, Failure, Finished, SessionStarted
-from profiler.plan import Plan
+from profiler.events import (
+    CaseStarted,
+    Continued,
+    Event,
+    Failure,
+    Finished,
+    SessionStarted,
+    TrainingFailure,
+    TrainingStarted,
+)
 from profiler.session_run import Session
+from profiler.work import AnyPlan
 from profiler.worker_process import COMMAND
 
 Say = Callable[[bytes], None]
@@ -51,7 +60,7 @@ class EngineServer:
         self._say = say
         self._encode = msgspec.json.Encoder().encode
         self._device = device
-        self._next: Plan | None = None
+        self._next: AnyPlan | None = None
         self._told = asyncio.Event()
         self._over = False
         self._is_open = False
@@ -102,7 +111,7 @@ class EngineServer:
 
     def _do(self, command: Command) -> None:
         match command:
-            case Measure(plan=plan):
+            case Measure(plan=plan) | Train(plan=plan):
                 self._next = plan
                 self.engine.resume()
                 self.engine.cut_short("plan")
@@ -125,7 +134,7 @@ class EngineServer:
         if self.engine.is_measuring:
             self.engine.stop("the screen was closed")
 
-    async def _plans(self) -> AsyncIterator[Plan]:
+    async def _plans(self) -> AsyncIterator[AnyPlan]:
         """The plans to measure. While torch is loaded a plan may still be replaced, so none is given away."""
         while not self._over:
             if self._next is None or not self._is_open:
@@ -136,7 +145,7 @@ class EngineServer:
             yield plan
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, CaseStarted | Failure):
+        if isinstance(event, CaseStarted | Failure | TrainingStarted | TrainingFailure):
             self._is_kept = True
         elif isinstance(event, SessionStarted | Continued):
             self._is_open = True

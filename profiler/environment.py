@@ -30,6 +30,7 @@ _PACKAGES = (
     "flash-attn-3",
     "flash-attn-4",
     "xformers",
+    "bitsandbytes",
     "nvidia-cudnn-cu12",
     "nvidia-cudnn-cu13",
     "nvidia-cublas-cu12",

@@ -359,8 +359,9 @@ class Agreement(msgspec.Struct, kw_only=True, frozen=True):
 
     `loss` is the implementation's, as it is trained; `plain_loss` plain PyTorch's in the same dtype, and
     `reference_loss` in float32. `gradient_error` is the distance of the gradient of the attention layers'
-    first weights from the float32 one, over the length of that; `plain_gradient_error` is plain
-    PyTorch's. None is a number that is not finite. Over `loss_limit` from the reference, or over
+    first weights from the float32 one, over the length of that, for the queries', the keys' or the
+    values' part of them, whichever is nearest its limit; `plain_gradient_error` is plain PyTorch's.
+    None is a number that is not finite. Over `loss_limit` from the reference, or over
     `gradient_limit`, is "wrong".
     """
 
@@ -398,6 +399,7 @@ class Steps(Event, tag="steps", kw_only=True, omit_defaults=True):
 
     `step_ms` is from the end of the step before to the end of this: on a GPU by its own events, without
     waiting between steps. Its parts are `forward_ms`, `backward_ms`, and the rest in `optimizer_ms`.
+    Steps that only lead into a visit are neither told nor counted.
     `measured` tells the steps that count from those before; they come in rounds. `loss` is that of
     each step before its update, None where it is not finite.
     """
@@ -418,9 +420,9 @@ class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=T
 
     The parts of a step are medians. `attention_percent` is the time of attention's own kernels in one
     step, by one call of it and the number of layers, in percent of the time of all its kernels; None
-    where it was not taken. `skipped_steps` are those whose update was left out because a gradient of the
-    scaled loss had overflowed. Memory is that of one step: tensors' peak, what the allocator held, and
-    what NVML says of the process.
+    where it was not taken. `skipped_steps` are measured ones whose update was left out because a
+    gradient of the scaled loss had overflowed. Memory is that of one step: tensors' peak, what the
+    allocator held, and what NVML says of the process.
     """
 
     case: int

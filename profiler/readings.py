@@ -68,13 +68,11 @@ def while_measuring(recording: Recording) -> Summary:
 
 
 def _readings(recording: Recording) -> list[Telemetry]:
-    checked = [case.check.at_s for case in recording.cases.values() if case.check]
-    results = [
-        record.result.at_s
-        for case in recording.cases.values()
-        for record in case.passes.values()
-        if record.result
-    ]
+    cases, trainings = recording.cases.values(), recording.trainings.values()
+    checked = [case.check.at_s for case in cases if case.check]
+    checked += [training.check.at_s for training in trainings if training.check]
+    results = [record.result.at_s for case in cases for record in case.passes.values() if record.result]
+    results += [training.result.at_s for training in trainings if training.result]
     if not (checked and results):
         return recording.telemetry
     return [reading for reading in recording.telemetry if min(checked) <= reading.at_s <= max(results)]

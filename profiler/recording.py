@@ -8,13 +8,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 import msgspec
 
+from profiler import training_recording
 from profiler.catalog import together
 from profiler.events import (
     LEAST_SAMPLES,
+    BatchTried,
     CaseChecked,
     CaseStarted,
     Catalog,
@@ -34,9 +35,18 @@ from profiler.events import (
     Result,
     Samples,
     SessionStarted,
+    Steps,
     Telemetry,
+    TrainingChecked,
+    TrainingFailure,
+    TrainingPlanned,
+    TrainingResult,
+    TrainingStarted,
 )
 from profiler.plan import Plan
+from profiler.showing import plan_to_show
+from profiler.training_plan import TrainingPlan
+from profiler.training_recording import TrainingRecord
 from profiler.workload import PASSES, Attention, Pass
 
 
@@ -152,12 +162,16 @@ class Recording:
     plans: list[Plan] = field(default_factory=list)
     ceilings: Ceilings | None = None
     cases: dict[int, CaseRecord] = field(default_factory=dict)
+    training_plans: list[TrainingPlan] = field(default_factory=list)
+    trainings: dict[int, TrainingRecord] = field(default_factory=dict)
     telemetry: list[Telemetry] = field(default_factory=list)
     """In order of time, whatever the order of the events."""
     logs: list[Log] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     labelled: Labelled | None = None
     finished: Finished | None = None
+    at_plan: bool = False
+    """Whether the latest plan is still being measured, as far as the events tell."""
 
     last_s: float = 0.0
     """The session's time at the latest event."""
@@ -177,12 +191,10 @@ class Recording:
                 self.header = event
             case Catalog():
                 self.catalog = event if self.catalog is None else _all_of(self.catalog, event)
-            case Planned():
-                self._end_cases()
-                self.plans.append(event.plan)
-                self.finished = None  # a session that is gone on with has not ended yet
+            case Planned() | TrainingPlanned():
+                self._begin_plan(event)
             case PlanEnded():
-                self._end_cases()
+                self._end_plan()
             case Continued():
                 self.continued.append(event)
             case Ceilings():
@@ -197,10 +209,19 @@ class Recording:
             case Labelled():
                 self.labelled = event
             case Finished():
-                self._end_cases()
+                self._end_plan()
                 self.finished = event
             case _:
                 self._add_to_case(event)
+
+    def _begin_plan(self, event: Planned | TrainingPlanned) -> None:
+        self._end_plan()
+        self.at_plan = True
+        self.finished = None  # a session that is gone on with has not ended yet
+        if isinstance(event, Planned):
+            self.plans.append(event.plan)
+        else:
+            self.training_plans.append(event.plan)
 
     def _add_to_case(self, event: Event) -> None:
         match event:
@@ -213,12 +234,24 @@ class Recording:
             case CaseChecked() | Samples() | Replayed() | Energy() | Kernels():
                 if record := self.cases.get(event.case):
                     record.add(event)
+            case (
+                TrainingStarted()
+                | BatchTried()
+                | TrainingChecked()
+                | Steps()
+                | TrainingResult()
+                | TrainingFailure()
+            ):
+                training_recording.fold(self.trainings, event, max(len(self.training_plans) - 1, 0))
 
     def only(self, *workloads: Attention) -> Recording:
         """The same recording narrowed to the cases of some workloads. Shares their records."""
         wanted = set(workloads)
         return replace(
-            self, cases={number: case for number, case in self.cases.items() if case.workload in wanted}
+            self,
+            cases={number: case for number, case in self.cases.items() if case.workload in wanted},
+            training_plans=[],
+            trainings={},
         )
 
     def latest(self) -> Recording:
@@ -226,32 +259,36 @@ class Recording:
 
         A shape that is being measured anew stands as it was before, until all its cases have something to
         show; cut short, it leaves it so. Cases of two plans never stand side by side: what was not measured
-        in the same rounds is not compared.
+        in the same rounds is not compared. Trainings, which take longer, may stand so where the later plan
+        left out implementations of the earlier one; they are not compared.
         """
-        if len(self.plans) < 2:
+        if len(self.plans) < 2 and len(self.training_plans) < 2:
             return self
+        return replace(
+            self,
+            cases=self._latest_cases(),
+            trainings=training_recording.latest(self.trainings, self.training_plans),
+        )
+
+    def _latest_cases(self) -> dict[int, CaseRecord]:
+        if len(self.plans) < 2:
+            return self.cases
         by_shape: dict[Attention, dict[int, list[CaseRecord]]] = {}
         for case in self.cases.values():
             by_shape.setdefault(case.workload, {}).setdefault(case.plan_number, []).append(case)
-        chosen = [case for plans in by_shape.values() for case in plans[self._to_show(plans)]]
-        return replace(self, cases={case.number: case for case in chosen})
+        chosen = [case for plans in by_shape.values() for case in plans[plan_to_show(plans, self._asked)]]
+        return {case.number: case for case in chosen}
 
-    def _to_show(self, plans: dict[int, list[CaseRecord]]) -> int:
-        """Of the plans in which a shape was measured, the one to show."""
-        newest_first = sorted(plans, reverse=True)
-        enough = [number for number in newest_first if self._has_enough(number, plans[number])]
-        uncut = [number for number in enough if not any(case.was_cut for case in plans[number])]
-        begun = [number for number in newest_first if any(case.has_something for case in plans[number])]
-        return next(chain(uncut, enough, begun, newest_first))
+    def _asked(self, number: int) -> int:
+        """How many cases a plan has of each shape."""
+        return len(self.plans[number].implementations) if number < len(self.plans) else 0
 
-    def _has_enough(self, number: int, cases: list[CaseRecord]) -> bool:
-        """Whether all cases that a plan has of a shape have enough to be shown."""
-        expected = len(self.plans[number].implementations) if number < len(self.plans) else 0
-        return len(cases) >= expected and all(case.has_enough for case in cases)
-
-    def _end_cases(self) -> None:
+    def _end_plan(self) -> None:
+        self.at_plan = False
         for case in self.cases.values():
             case.ended = True
+        for training in self.trainings.values():
+            training.ended = True
 
     def _begun(self, event: CaseStarted | Result | Failure) -> CaseRecord:
         last_plan = max(len(self.plans) - 1, 0)
@@ -278,18 +315,33 @@ class Recording:
         )
 
     @property
+    def training_plan(self) -> TrainingPlan | None:
+        """What the session trains; of several plans, all together, to be measured as in the latest."""
+        return training_recording.together(self.training_plans)
+
+    @property
     def baseline(self) -> str | None:
         """The implementation that speedups refer to: the plan's, else its first."""
-        if self.plan is None:
-            return None
-        return self.plan.baseline or next(iter(self.plan.implementations), None)
+        return _baseline(self.plan)
+
+    @property
+    def training_baseline(self) -> str | None:
+        """The same of what is trained."""
+        return _baseline(self.training_plan)
 
     @property
     def label(self) -> str:
         """What the session is called: by its latest label, else by its plan."""
         if self.labelled is not None:
             return self.labelled.label
-        return self.plan.label if self.plan else ""
+        plan = self.plan or self.training_plan
+        return plan.label if plan else ""
+
+
+def _baseline(plan: Plan | TrainingPlan | None) -> str | None:
+    if plan is None:
+        return None
+    return plan.baseline or next(iter(plan.implementations), None)
 
 
 def _all_of(before: Catalog, now: Catalog) -> Catalog:

@@ -17,11 +17,22 @@ from typing import Literal
 import msgspec
 
 from profiler import session_lock
-from profiler.events import SCHEMA, Finished, Labelled, Note, Planned, SessionEvent, SessionStarted
+from profiler.events import (
+    SCHEMA,
+    Finished,
+    Labelled,
+    Note,
+    Planned,
+    SessionEvent,
+    SessionStarted,
+    TrainingPlanned,
+)
 from profiler.plan import Plan
 from profiler.session import SUFFIX, SessionError, session_name
+from profiler.training_columns import training_columns
 from profiler.units import plain_text, shape_columns
 from profiler.wording import device_name
+from profiler.work import AnyPlan
 
 State = Literal["completed", "interrupted", "failed", "running", "not closed"]
 
@@ -39,7 +50,8 @@ class SessionSummary:
     """One session file: what was measured, where, and how it ended. Text is plain already.
 
     `shapes` and `implementations` are how many the first plan has, and `has_more` whether others
-    follow; `shape` is what its shapes have in common, `varied` what they differ in. `ending` is
+    follow; `shape` is what its shapes have in common, `varied` what they differ in. Where it
+    `is_training` they are rows, models with a context each, instead of shapes. `ending` is
     "running" where a process holds the file, "not closed" where none does and the end is missing.
     `notes` are those at the end of the file. `problem` is why the rest is not known, in a few words.
     """
@@ -53,6 +65,7 @@ class SessionSummary:
     implementations: int = 0
     shape: str = ""
     varied: tuple[str, ...] = ()
+    is_training: bool = False
     has_more: bool = False
     ending: State = "not closed"
     reason: str = ""
@@ -150,20 +163,23 @@ def _with_head(known: SessionSummary, file: io.BufferedReader) -> SessionSummary
     for _ in range(_MOST_LINES_TO_PLAN):
         if not (line := file.readline(_LONGEST_LINE_BYTES)):
             break
-        if b'"plan"' in line and isinstance(event := _event(line), Planned):
+        if b'"plan"' in line and isinstance(event := _event(line), Planned | TrainingPlanned):
             return _with_plan(known, event.plan)
     return known
 
 
-def _with_plan(known: SessionSummary, plan: Plan) -> SessionSummary:
-    shapes = shape_columns(plan.workloads)
+def _with_plan(known: SessionSummary, plan: AnyPlan) -> SessionSummary:
+    known = replace(known, label=plain_text(plan.label), implementations=len(plan.implementations))
+    if isinstance(plan, Plan):
+        shapes = shape_columns(plan.workloads)
+        return replace(known, shapes=len(plan.workloads), shape=shapes.caption(), varied=shapes.varying)
+    rows = training_columns(plan.trainings)
     return replace(
         known,
-        label=plain_text(plan.label),
-        shapes=len(plan.workloads),
-        implementations=len(plan.implementations),
-        shape=shapes.caption(),
-        varied=shapes.varying,
+        shapes=len(plan.trainings),
+        shape=rows.caption(),
+        varied=rows.varying,
+        is_training=True,
     )
 
 

@@ -16,6 +16,9 @@ from profiler.plan import Plan
 from profiler.recording import CaseRecord, Recording
 from profiler.session import SessionError, SessionWriter
 from profiler.session_reader import read_session
+from profiler.training import Training
+from profiler.training_plan import TrainingPlan
+from profiler.work import AnyPlan
 from profiler.workload import Attention
 
 
@@ -43,7 +46,7 @@ class Session:
         return cls(SessionWriter.create(folder, started, device.info.name, label), started)
 
     @classmethod
-    def resume(cls, path: Path, device: Device) -> tuple[Session, list[Event], Plan]:
+    def resume(cls, path: Path, device: Device) -> tuple[Session, list[Event], AnyPlan]:
         """A session file to be gone on with on `device`, the events that it holds, and what it lacks.
 
         Raises:
@@ -55,7 +58,7 @@ class Session:
             events = read_session(path).events
             recording = Recording.of(events)
             _check_device(path, recording, device)
-            plan = missing(recording)
+            plan = _lacking(recording)
             if plan is None:
                 raise SessionError(f"'{path}' is complete: there is nothing left to measure")
         except BaseException:
@@ -66,7 +69,7 @@ class Session:
             datetime.now(UTC),
             is_new=False,
             elapsed_s=recording.last_s,
-            next_case=max(recording.cases, default=-1) + 1,
+            next_case=max((*recording.cases, *recording.trainings), default=-1) + 1,
             ceilings=recording.ceilings.matmul if recording.ceilings else (),
         )
         return session, events, plan
@@ -97,6 +100,16 @@ class Session:
         self.writer.close()
 
 
+def _lacking(recording: Recording) -> AnyPlan | None:
+    """What the session lacks of what it came to last, shapes or training; if that is whole, of the other."""
+    last_shape, last_training = (
+        plans[-1].first_case if plans else -1 for plans in (recording.plans, recording.training_plans)
+    )
+    if last_training > last_shape:
+        return missing_training(recording) or missing(recording)
+    return missing(recording) or missing_training(recording)
+
+
 def missing(recording: Recording, plan: Plan | None = None) -> Plan | None:
     """What a plan of the session still lacks: its shapes that have unanswered cases; None if none has.
 
@@ -118,6 +131,36 @@ def missing(recording: Recording, plan: Plan | None = None) -> Plan | None:
     whole = {shape for (_, shape), names in answered.items() if names >= asked}
     shapes = tuple(shape for shape in plan.workloads if shape not in whole)
     return msgspec.structs.replace(plan, workloads=shapes, first_case=0) if shapes else None
+
+
+def missing_training(recording: Recording, plan: TrainingPlan | None = None) -> TrainingPlan | None:
+    """What a training plan of the session still lacks, as `missing`: its rows with unanswered cases.
+
+    All cases of such a row are trained anew. Without `plan` it is the last.
+    """
+    if plan is None:
+        plan = next(reversed(recording.training_plans), None)
+    if plan is None:
+        return None
+    answered: dict[tuple[int, Training], set[str]] = {}
+    for record in recording.trainings.values():
+        if record.done and _is_trained_alike(recording.training_plans[record.plan_number], plan):
+            answered.setdefault((record.plan_number, record.training), set()).add(record.implementation)
+    asked = set(plan.implementations)
+    whole = {training for (_, training), names in answered.items() if names >= asked}
+    rows = tuple(training for training in plan.trainings if training not in whole)
+    return msgspec.structs.replace(plan, trainings=rows, first_case=0) if rows else None
+
+
+def _is_trained_alike(one: TrainingPlan, other: TrainingPlan) -> bool:
+    """Whether both train what they train in the same way."""
+    return (one.batch, one.stopping, one.takes, one.seed, one.memory_limit_bytes) == (
+        other.batch,
+        other.stopping,
+        other.takes,
+        other.seed,
+        other.memory_limit_bytes,
+    )
 
 
 def _is_alike(one: Plan, other: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -93,20 +94,29 @@ _SIZES = {
     "gpt2-xl": (48, 25, 1600),
 }
 MODEL_NAMES = tuple(_SIZES)
+_OWN_SIZES = re.compile(r"(\d{1,6})x(\d{1,6})x(\d{1,6})", re.ASCII)
 
 
 def gpt2(
     name: str, *, kv_heads: int | None = None, vocab: int = VOCAB, bias: bool = False, dropout: float = 0.0
 ) -> Gpt:
-    """The GPT-2 of that name ("gpt2-medium", or "medium"); `kv_heads` None is as many as heads.
+    """The GPT-2 of that name ("gpt2-medium", or "medium"), or of one's own sizes.
+
+    Those are LAYERSxHEADSxWIDTH: "2x4x64" has 2 layers, 4 heads and a width of 64. `kv_heads` None
+    is as many as heads.
 
     Raises:
         TrainingError: there is none of that name, or what it is to have does not fit it.
     """
-    full = name if name.startswith("gpt2-") else f"gpt2-{name}"
-    if full not in _SIZES:
-        raise TrainingError(f"there is no model '{name}'; there are {', '.join(MODEL_NAMES)}")
-    layers, heads, width = _SIZES[full]
+    short = name.strip().lower().removeprefix("gpt2-")
+    full = f"gpt2-{short}"
+    own = _OWN_SIZES.fullmatch(short)
+    if full not in _SIZES and not own:
+        raise TrainingError(
+            f"there is no model '{name}'; there are {', '.join(MODEL_NAMES)}, "
+            "and sizes of your own as LAYERSxHEADSxWIDTH, such as 12x12x768"
+        )
+    layers, heads, width = map(int, own.groups()) if own else _SIZES[full]
     return Gpt(
         name=full,
         layers=layers,

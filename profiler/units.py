@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from profiler.workload import Attention
@@ -225,9 +225,14 @@ def shape_columns(workloads: Iterable[Attention]) -> ShapeColumns:
         for name, value in _PARAMETERS.items()
         if name not in hidden
     }
-    return ShapeColumns(
-        varying=tuple(name for name, seen in values.items() if len(seen) > 1),
-        constant={name: seen[0] for name, seen in values.items() if len(seen) == 1},
+    return ShapeColumns(*varying_and_constant(values))
+
+
+def varying_and_constant(values: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Of parameters with the values that occur, each once: those that vary, and those that do not."""
+    return (
+        tuple(name for name, seen in values.items() if len(seen) > 1),
+        {name: seen[0] for name, seen in values.items() if len(seen) == 1},
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from profiler.conditions import ANOTHER_PROCESS
-from profiler.events import Accuracy, Environment, Failure
+from profiler.events import Accuracy, Environment, Estimate, Failure
 from profiler.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.plan import Plan
 from profiler.recording import Recording
-from profiler.rows import Row, Status
+from profiler.rows import Row, Status, holds_one
+from profiler.training_plan import TrainingPlan
 from profiler.units import byte_count, count, ms, percent, plain_text, ratio, ratio_within, three_digits
 
 STATUS_WORDS: dict[Status, str] = {
@@ -174,10 +175,14 @@ def _compilation(row: Row) -> list[str]:
 
 def speedup(row: Row) -> tuple[str, str]:
     """Over the baseline, and how sure that is: ("2.31x", "±0.02") or ("1.00x", "tie"); "" if not known."""
-    if row.speedup is None:
+    return ratio_and_margin(row.speedup)
+
+
+def ratio_and_margin(value: Estimate | None) -> tuple[str, str]:
+    """A ratio of the same rounds, and how sure it is, as `speedup` has it."""
+    if value is None:
         return "", ""
-    value = row.speedup
-    if row.is_tie:
+    if holds_one(value):
         return ratio(value.median), TIE
     if value.margin is None:
         return ratio(value.median), ""
@@ -235,8 +240,13 @@ def error_ratio(row: Row) -> str:
 
 def name_with_backend(row: Row) -> str:
     """The implementation, with the backend that ran where its name does not say it: "sdpa (cudnn)"."""
-    name, backend = plain_text(row.implementation), plain_text(row.backend or "")
-    return f"{name} ({backend})" if backend and backend not in name else name
+    return with_backend(row.implementation, row.backend)
+
+
+def with_backend(implementation: str, backend: str | None) -> str:
+    """An implementation's name with the backend that ran, as plain text."""
+    name, ran = plain_text(implementation), plain_text(backend or "")
+    return f"{name} ({ran})" if ran and ran not in name else name
 
 
 def device_name(environment: Environment | None) -> str:
@@ -247,7 +257,7 @@ def device_name(environment: Environment | None) -> str:
     return plain_text(gpu or environment.cpu or environment.device)
 
 
-def held_to(plan: Plan | None) -> str:
+def held_to(plan: Plan | TrainingPlan | None) -> str:
     """The memory limit that a run was given, as a line of its own; "" if none."""
     if plan is None or plan.memory_limit_bytes is None:
         return ""

@@ -3,6 +3,8 @@
 `fake_worker.py HOW GARBAGE DEVICE`: "garbles" says that garbage where it comes to the case of
 "sdpa", "babbles" before it says anything else, "stays" does not leave when stdin closes,
 "dies-at-ceilings" and "hangs-at-ceilings" do so when asked for them, "dies-after-results" when all are in.
+Asked to train it tells of a few steps of each case; "dies-at-sdpa" and "hangs-at-sdpa" do so at that, and
+"trains-on" comes to no result before it is cut short, "trains-on-later" not after the first row.
 """
 
 from __future__ import annotations
@@ -10,6 +12,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from profiler.protocol import MeasureTraining
 
 LONGEST_BYTES = 100_000
 """What the engine is to take for the longest line, so that a longer one is soon said."""
@@ -25,13 +33,35 @@ GARBAGE = {
 }
 
 
+def train(request: MeasureTraining, how: str, say: Callable[..., None]) -> None:
+    from profiler.protocol import ShapeDone, Visiting
+    from tests.training_examples import trained
+
+    for case in request.cases:
+        say(Visiting(case=case.number))
+        if case.implementation == "sdpa" and how == "dies-at-sdpa":
+            sys.exit("RuntimeError: lost in a step")
+        if case.implementation == "sdpa" and how == "hangs-at-sdpa":
+            time.sleep(3600)
+        *before, result = trained(case, batch=request.batch or 8, tokens_per_s=50_000.0)
+        say(*before, *([] if how == "trains-on" else [result]))
+    if how == "dies-after-results":
+        say(Visiting(case=request.cases[0].number))
+        sys.exit("RuntimeError: lost at the end")
+    if how != "trains-on":  # else it goes on until it is cut short
+        say(ShapeDone())
+
+
 def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
     import msgspec
 
     from profiler.events import CaseChecked, CaseStarted, Ceilings, CopyRate, Result, Samples
     from profiler.protocol import (
         CutShort,
         MeasureCeilings,
+        MeasureTraining,
         Ready,
         Request,
         ShapeDone,
@@ -66,6 +96,11 @@ def main() -> None:
             say(encoded(Ceilings(matmul={}, copy=CopyRate(gb_per_s=1.0, bytes=1))))
             continue
         if isinstance(request, CutShort):
+            say(encoded(ShapeDone()) if how == "trains-on" else b"")
+            continue
+        if isinstance(request, MeasureTraining):
+            train(request, how, lambda *messages: say(encoded(*messages)))
+            how = "trains-on" if how == "trains-on-later" else how
             continue
         answer: list[WorkerMessage] = []
         for case in request.cases:

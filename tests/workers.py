@@ -12,9 +12,10 @@ from impls import Implementation
 from profiler.engine import Engine, only
 from profiler.environment import resolve_device
 from profiler.events import Event, Finished
-from profiler.plan import Case, Plan, Stopping, Takes
+from profiler.plan import Case, Stopping, Takes
 from profiler.protocol import MeasureShape, WorkerMessage
 from profiler.session_run import Session
+from profiler.work import AnyPlan
 from profiler.worker.devices import Device
 from profiler.worker.shape import measure_shape
 from profiler.workload import PASSES, Attention, Pass
@@ -73,7 +74,7 @@ def measure(
 
 
 def run_engine(
-    plan: Plan,
+    plan: AnyPlan,
     folder: Path,
     *,
     listen: Callable[[Engine, Event], None] = lambda engine, event: None,

@@ -23,6 +23,9 @@ SHAPE_OPTIONS = (
 )
 """The options that describe a shape, by their names in Asked."""
 
+MODEL_OPTIONS = ("dtype", "optimizer", "mode", "kv_heads", "vocab", "bias", "dropout")
+"""The options that describe a model and its training beside its size and context, as in AskedTraining."""
+
 _NOT_TYPED = (None, (), False)
 
 
@@ -61,7 +64,34 @@ class Asked:
     label: str | None = None
 
 
-def given(asked: Asked, names: Iterable[str]) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class AskedTraining:
+    """The options of a training run as they were typed; None or empty where nothing was."""
+
+    impl: tuple[str, ...] = ()
+    preset: str | None = None
+    model: str | None = None
+    context: str | None = None
+    batch: str | None = None
+    dtype: str | None = None
+    optimizer: str | None = None
+    mode: str | None = None
+    kv_heads: str | None = None
+    vocab: str | None = None
+    bias: bool = False
+    dropout: str | None = None
+    steps: int | None = None
+    last: int | None = None
+    precision: str | None = None
+    quick: bool = False
+    timeout_s: float = 900.0
+    memory_limit: str | None = None
+    baseline: str | None = None
+    seed: int = 0
+    label: str | None = None
+
+
+def given(asked: Asked | AskedTraining, names: Iterable[str]) -> list[str]:
     """Of the options, those that were typed, as they are typed."""
     typed = (name for name in names if getattr(asked, name) not in _NOT_TYPED)
     return [f"--{name.replace('_', '-')}" for name in typed]

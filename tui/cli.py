@@ -14,6 +14,7 @@ _COMMANDS = {
     "open": "Open a saved session in the app.",
     "watch": "Open a session in the app while another process writes it.",
     "run": "Measure implementations over one shape or a sweep, and save the session.",
+    "train": "Train GPT-2 on each implementation of attention, and save the session.",
     "list": "Show the implementations, and why one cannot run here.",
     "doctor": "Check this machine: GPU, driver, torch, packages, with a remedy for each problem.",
     "show": "Show a saved session as a table.",
@@ -78,6 +79,7 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     attnprof --demo                   the app, playing a session recorded on an H100
     attnprof run --preset lab6        an experiment, ready made
     attnprof run --seq 1k..16k        a sweep over sequence lengths
+    attnprof train                    what attention does to the training of GPT-2
     attnprof export last -o out.md    the last session as a report
     """
     if ctx.invoked_subcommand is None:

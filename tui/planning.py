@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import msgspec
-import psutil
 
 import impls
-from profiler import sizes
 from profiler.environment import Device
 from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS, Preset
-from profiler.units import byte_count
 from profiler.workload import PASS_LABELS, PASSES, Pass
 from tui.asked import SHAPE_OPTIONS, Asked, given
+from tui.option_values import fraction, memory_limit, positive, seed, split_names
 from tui.shape_options import workloads_of
 
 # What answers while a person turns a knob: about a second a shape.
 QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.0)
 QUICK_TAKES = Takes(accuracy=False, graphs=False, ceilings=False)
-
-# Against slips of the unit; how much of a limit CUDA itself takes, only the worker can tell.
-_LEAST_MEMORY_LIMIT_BYTES = 256 * 2**20
 
 _PASS_NAMES: dict[str, Pass] = {
     **{name: name for name in PASSES},
@@ -45,14 +39,9 @@ def make_plan(asked: Asked, device: Device) -> Plan:
     for dtype in dict.fromkeys(workload.dtype for workload in workloads):
         if lacks := device.info.lacks(dtype):
             raise PlanError(lacks)
-    names = _implementations(asked, preset, device)
-    baseline = preset.baseline if preset else None
-    if asked.baseline is not None:
-        baseline = impls.find(asked.baseline).name
-        if baseline not in names:
-            names = (baseline, *names)  # a comparison with it was asked for
-    if baseline not in names:
-        baseline = "pytorch" if "pytorch" in names else names[0]
+    names, baseline = with_baseline(
+        _implementations(asked, preset, device), preset.baseline if preset else None, asked.baseline
+    )
     return Plan(
         workloads=workloads,
         implementations=names,
@@ -60,10 +49,10 @@ def make_plan(asked: Asked, device: Device) -> Plan:
         baseline=baseline,
         stopping=_stopping(asked, preset),
         takes=_takes(asked, device),
-        memory_limit_bytes=_memory_limit(asked.memory_limit, device),
-        seed=_seed(asked.seed),
+        memory_limit_bytes=memory_limit(asked.memory_limit, device),
+        seed=seed(asked.seed),
         device=device.name,
-        timeout_s=_positive(asked.timeout_s, "--timeout"),
+        timeout_s=positive(asked.timeout_s, "--timeout"),
         label=asked.label if asked.label is not None else asked.preset or "",
     )
 
@@ -81,22 +70,39 @@ def _preset(asked: Asked) -> Preset | None:
 def _implementations(asked: Asked, preset: Preset | None, device: Device) -> tuple[str, ...]:
     """Those asked for; else the preset's; else all that can run on the device."""
     if asked.impl:
-        return tuple(dict.fromkeys(impls.find(name).name for name in split_names(asked.impl)))
+        return named_implementations(asked.impl)
     if preset:
         return preset.implementations
     return tuple(item.name for item in impls.catalog() if item.unavailable(device.info) is None)
 
 
-def split_names(texts: Iterable[str]) -> list[str]:
-    """The names in the lists of --impl.
+def named_implementations(texts: Iterable[str]) -> tuple[str, ...]:
+    """The implementations in the lists of --impl, each once, by their own names.
 
     Raises:
-        PlanError: one is empty.
+        PlanError: a list has an empty name.
+        UnknownImplementation: there is none of that name.
     """
-    names = [part.strip() for text in texts for part in text.split(",")]
-    if not all(names):
-        raise PlanError("--impl has an empty name in its list")
-    return names
+    return tuple(dict.fromkeys(impls.find(name).name for name in split_names(texts)))
+
+
+def with_baseline(
+    names: tuple[str, ...], default: str | None, asked: str | None
+) -> tuple[tuple[str, ...], str]:
+    """The implementations and the one that speedups refer to: what was asked for, which joins them, or
+    `default` if it is among them, else plain PyTorch, else the first.
+
+    Raises:
+        UnknownImplementation: there is none of the name that was asked for.
+    """
+    baseline = default
+    if asked is not None:
+        baseline = impls.find(asked).name
+        if baseline not in names:
+            names = (baseline, *names)  # a comparison with it was asked for
+    if baseline is None or baseline not in names:
+        baseline = "pytorch" if "pytorch" in names else names[0]
+    return names, baseline
 
 
 def _passes(asked: Asked) -> tuple[Pass, ...]:
@@ -137,9 +143,9 @@ def _stopping(asked: Asked, preset: Preset | None) -> Stopping:
     if asked.repeats is not None or adaptive:
         stopping = msgspec.structs.replace(stopping, repeats=asked.repeats)
     if asked.precision is not None:
-        stopping = msgspec.structs.replace(stopping, precision=_fraction(asked.precision))
+        stopping = msgspec.structs.replace(stopping, precision=fraction(asked.precision))
     if asked.budget_s is not None:
-        stopping = msgspec.structs.replace(stopping, budget_s=_positive(asked.budget_s, "--budget"))
+        stopping = msgspec.structs.replace(stopping, budget_s=positive(asked.budget_s, "--budget"))
     return msgspec.structs.replace(stopping, cooldown_s=_cooldown(asked.cooldown_s, asked.timeout_s))
 
 
@@ -164,38 +170,3 @@ def _takes(asked: Asked, device: Device) -> Takes:
     if asked.energy and device.info.kind != "cuda":
         raise PlanError("--energy reads the energy counter of a GPU, and the CPU has none: drop --energy")
     return Takes(energy=asked.energy, kernels=asked.kernels)
-
-
-def _memory_limit(text: str | None, device: Device) -> int | None:
-    if text is None:
-        return None
-    limit = sizes.parse_bytes(text, "--memory-limit", least=_LEAST_MEMORY_LIMIT_BYTES)
-    there = psutil.virtual_memory().total if device.info.kind == "cpu" else None
-    if device.gpu is not None and device.info.kind == "cuda":
-        there = device.gpu.memory_bytes
-    if there is not None and limit > there:
-        raise PlanError(
-            f"--memory-limit {text.strip()} is more than the {byte_count(there)} of {device.info.name}; "
-            "give less, or drop it"
-        )
-    return limit
-
-
-def _fraction(text: str) -> float:
-    match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", text)
-    value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
-    if not 0 < value < 1:
-        raise PlanError(f"--precision takes a share such as 1% or 0.01, not '{text}'")
-    return value
-
-
-def _seed(seed: int) -> int:
-    if not 0 <= seed < 2**63:
-        raise PlanError(f"--seed must be a whole number from 0 to 2^63 - 1, not {seed}")
-    return seed
-
-
-def _positive(seconds: float, name: str) -> float:
-    if not 0 < seconds < float("inf"):
-        raise PlanError(f"{name} must be a number of seconds above 0, not {seconds:g}")
-    return seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING, cast
 
 from profiler import wording
@@ -16,6 +16,7 @@ from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.units import byte_count, clock, count, plain_text, shape_columns
+from profiler.work import AnyPlan
 from profiler.workload import PASS_LABELS
 from tui import details, tables
 from tui.output import BackgroundOutput, put
@@ -36,10 +37,18 @@ class Progress:
     reader_left = False
     """Whether whoever read the output has gone: there is nobody to measure for."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: AnyPlan) -> None:
         self.recording = Recording()
-        self._plan = plan
         self._began_s = time.monotonic()
+        self._count = plan.count
+        self._abreast = len(plan.implementations)
+        self._done_before = 0
+
+    def go_on_from(self, events: Iterable[Event]) -> None:
+        """What the session holds already, of runs before this one."""
+        for event in events:
+            self.recording.add(event)
+        self._done_before = self._all_done
 
     def begin(self) -> None:
         """Show what is about to happen."""
@@ -65,26 +74,31 @@ class Progress:
     def status(self) -> str:
         """How far the run is, and how long it may still take, judged by the shapes behind it."""
         elapsed_s = time.monotonic() - self._began_s
-        text = f"{self._cases_done} of {self._plan.count} cases, {clock(elapsed_s)}"
-        left = len(self._plan.workloads) - self.shapes_done
+        text = f"{self._cases_done} of {self._count} cases, {clock(elapsed_s)}"
+        left = self._count // self._abreast - self.shapes_done
         if self.shapes_done and left:
             text += f", about {clock(elapsed_s / self.shapes_done * left)} left"
         return text
 
     @property
     def shapes_done(self) -> int:
-        """Shapes with all their cases measured, or failed."""
-        return self._cases_done // len(self._plan.implementations)
+        """Shapes, or rows of training, with all their cases measured, or failed."""
+        return self._cases_done // self._abreast
 
     @property
     def _cases_done(self) -> int:
-        return sum(case.done for case in self.recording.cases.values())
+        return self._all_done - self._done_before
+
+    @property
+    def _all_done(self) -> int:
+        cases, trainings = self.recording.cases.values(), self.recording.trainings.values()
+        return sum(case.done for case in cases) + sum(record.done for record in trainings)
 
 
-class _WrittenProgress(Progress):
+class WrittenProgress(Progress):
     """Progress that is written, in the background."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: AnyPlan) -> None:
         super().__init__(plan)
         self._output = BackgroundOutput()
 
@@ -97,13 +111,12 @@ class _WrittenProgress(Progress):
         self._output.drain(patient=patient)
 
 
-class PlainProgress(_WrittenProgress):
-    """One line for each result and failure as it lands."""
+class LineProgress(WrittenProgress):
+    """Progress in lines, for a pipe; what has a line of its own, the kinds that stand on it say."""
 
-    def __init__(self, plan: Plan, device: Device) -> None:
+    def __init__(self, plan: AnyPlan, heading: str) -> None:
         super().__init__(plan)
-        self._heading = _heading(plan, device)
-        self._shapes = shape_columns(plan.workloads)
+        self._heading = heading
         self._told = 0
         self._failures: set[str] = set()
 
@@ -118,6 +131,26 @@ class PlainProgress(_WrittenProgress):
         self.reader_left = True
         stop("the output was closed")
 
+    def say_status(self) -> None:
+        """How far it is, once before each shape, or row of training, but the first."""
+        if self.shapes_done > self._told:
+            self._told = self.shapes_done
+            self.say(self.status())
+
+    def say_failure(self, line: str) -> None:
+        """Once: a new worker, after one was lost, comes upon what the first has told."""
+        if line not in self._failures:
+            self._failures.add(line)
+            self.say(line)
+
+
+class PlainProgress(LineProgress):
+    """One line for each result and failure as it lands."""
+
+    def __init__(self, plan: Plan, device: Device) -> None:
+        super().__init__(plan, _heading(plan, device))
+        self._shapes = shape_columns(plan.workloads)
+
     def hear(self, event: Event) -> None:
         """Print what is worth a line."""
         super().hear(event)
@@ -127,9 +160,9 @@ class PlainProgress(_WrittenProgress):
                     if row.case == event.case and row.which == event.which:
                         self.say(tables.plain_line(row, self._shapes))
             case Failure():
-                self._say_failure(event)
+                self.say_failure(self._failure(event))
             case CaseStarted():
-                self._say_status()
+                self.say_status()
             case Log() if event.level != "info":
                 self.say(f"{event.level}: {plain_text(event.message)}")
 
@@ -137,18 +170,6 @@ class PlainProgress(_WrittenProgress):
         """What is behind the results: energy and kernels, where they were asked for, and the rest."""
         for index, line in enumerate(details.details(self.recording)):
             self.say(line if index else f"\n{line}")
-
-    def _say_status(self) -> None:
-        """How far it is, once before each shape but the first."""
-        if self.shapes_done > self._told:
-            self._told = self.shapes_done
-            self.say(self.status())
-
-    def _say_failure(self, event: Failure) -> None:
-        """Once: a new worker, after one was lost, comes upon what the first has told."""
-        if (line := self._failure(event)) not in self._failures:
-            self._failures.add(line)
-            self.say(line)
 
     def _failure(self, event: Failure) -> str:
         """A line for the case, or for the one pass, that failed."""
@@ -160,15 +181,14 @@ class PlainProgress(_WrittenProgress):
         )
 
 
-class LiveProgress(_WrittenProgress):
-    """A table that fills up: the shapes that fit on the screen while it runs, all of them at the end."""
+class LiveDisplay(WrittenProgress):
+    """Lines below the prompt that are painted again and again while it runs; of what, `view` says."""
 
-    def __init__(self, plan: Plan, device: Device) -> None:
+    def __init__(self, plan: AnyPlan) -> None:
         from rich.console import Console
         from rich.live import Live
 
         super().__init__(plan)
-        self._heading = _heading(plan, device, common=False)
         self._console = Console(file=cast("IO[str]", self._output), highlight=False)
         # Painted by this program's own loop: rich's thread would read the recording while it changes.
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
@@ -181,8 +201,38 @@ class LiveProgress(_WrittenProgress):
         """Repaint at a pace that an SSH link follows, and not while it is behind."""
         while True:
             if not self._output.is_behind:
-                self._live.update(self._view(), refresh=True)
+                self._live.update(self.view(), refresh=True)
             await asyncio.sleep(_REPAINT_S)
+
+    def view(self) -> RenderableType:
+        """What is on the screen now."""
+        return ""
+
+    def headline(self, *, begun: bool, ceilings: bool) -> str:
+        """How far it is, and how the device is; before the first case, what the worker is at.
+
+        `begun` is whether there is a case, `ceilings` whether the device's are measured first.
+        """
+        if not begun and (preparing := self._preparing(ceilings)):
+            return f"{preparing}, {clock(time.monotonic() - self._began_s)}"
+        reading = _reading(self.recording.telemetry[-1]) if self.recording.telemetry else ""
+        return "  ".join(part for part in (self.status(), reading) if part)
+
+    def _preparing(self, ceilings: bool) -> str:
+        if self.recording.header is None:
+            return "loading torch"
+        if ceilings and self.recording.ceilings is None:
+            return "measuring what the device does at best"
+        return ""
+
+
+class LiveProgress(LiveDisplay):
+    """A table that fills up: the shapes that fit on the screen while it runs, all of them at the end."""
+
+    def __init__(self, plan: Plan, device: Device) -> None:
+        super().__init__(plan)
+        self._plan = plan
+        self._heading = _heading(plan, device, common=False)
 
     def end(self) -> None:
         """Leave the whole table where the live one was, above it what may be longer than a screen."""
@@ -192,30 +242,18 @@ class LiveProgress(_WrittenProgress):
         if self.recording.cases:
             self._console.print(tables.results_table(self.recording, width=self._console.width))
 
-    def _view(self) -> RenderableType:
+    def view(self) -> RenderableType:
+        """The heading, how far it is, and the latest shapes."""
         from rich.console import Group
         from rich.text import Text
 
-        top = [Text(self._heading, overflow="ellipsis", no_wrap=True), Text(self._headline(), style="dim")]
+        status = self.headline(begun=bool(self.recording.cases), ceilings=self._plan.takes.ceilings)
+        top = [Text(self._heading, overflow="ellipsis", no_wrap=True), Text(status, style="dim")]
         if not self.recording.cases:
             return Group(*top)
         room = max(1, self._console.height - _LINES_BESIDE_ROWS)
         table = tables.results_table(self._latest(room), width=self._console.width, most_lines=room)
         return Group(*top, "", table)
-
-    def _headline(self) -> str:
-        if not self.recording.cases and (preparing := self._preparing()):
-            return f"{preparing}, {clock(time.monotonic() - self._began_s)}"
-        reading = _reading(self.recording.telemetry[-1]) if self.recording.telemetry else ""
-        return "  ".join(part for part in (self.status(), reading) if part)
-
-    def _preparing(self) -> str:
-        """What the worker is at before the first case."""
-        if self.recording.header is None:
-            return "loading torch"
-        if self._plan.takes.ceilings and self.recording.ceilings is None:
-            return "measuring what the device does at best"
-        return ""
 
     def _latest(self, lines: int) -> Recording:
         """The latest shapes, at most as many as lines: a long sweep is not folded again at each repaint."""

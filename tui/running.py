@@ -10,19 +10,19 @@ from contextlib import contextmanager
 
 from profiler.engine import Engine, only
 from profiler.events import Finished
-from profiler.plan import Plan
+from profiler.work import AnyPlan
 from tui.progress import Progress
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WORDS = {signal.SIGINT: "Ctrl+C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the terminal hung up"}
 
 
-def run(engine: Engine, plan: Plan, progress: Progress) -> tuple[Finished, int]:
+def run(engine: Engine, plan: AnyPlan, progress: Progress) -> tuple[Finished, int]:
     """The session's last event, and an exit status: 0, or 128 + the signal that ended it."""
     return asyncio.run(_run(engine, plan, progress))
 
 
-async def _run(engine: Engine, plan: Plan, progress: Progress) -> tuple[Finished, int]:
+async def _run(engine: Engine, plan: AnyPlan, progress: Progress) -> tuple[Finished, int]:
     status = 0
 
     def end(number: signal.Signals) -> None:

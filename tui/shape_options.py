@@ -14,6 +14,7 @@ from profiler.lengths import Listed, parse_distribution
 from profiler.plan import PlanError
 from profiler.workload import Attention
 from tui.asked import Asked, given
+from tui.option_values import dropout, number
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ def workloads_of(asked: Asked, device: Device) -> tuple[Attention, ...]:
         dtype=grid.parse_dtypes(default.dtype if asked.dtype is None else asked.dtype),
         causal=tuple(dict.fromkeys(asked.causal)) or (False,),
         window=_windows(asked.window),
-        dropout=_number(
-            "0" if asked.dropout is None else asked.dropout, "--dropout", "a probability such as 0.1"
-        ),
+        dropout=dropout(asked.dropout),
         softcap=_softcap(asked.softcap),
     )
     if asked.seq_dist is not None:
@@ -117,11 +116,4 @@ def _windows(text: str | None) -> tuple[int | None, ...]:
 def _softcap(text: str | None) -> float | None:
     if text is None or text.strip().lower() in ("none", "off"):
         return None
-    return _number(text, "--softcap", "a number such as 50, or none")
-
-
-def _number(text: str, name: str, takes: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise PlanError(f"{name} takes {takes}, not '{text}'") from None
+    return number(text, "--softcap", "a number such as 50, or none")

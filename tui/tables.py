@@ -6,7 +6,7 @@ are the same. Nothing here needs colour to be understood.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from profiler.recording import Recording
 from profiler.rows import Row, conditions_of, rows
 from profiler.units import ShapeColumns, describe_shape, margin, mib, ms, shape_columns, tflops
 from profiler.workload import PASS_LABELS
-from tui.columns import INTERVAL, Column, Line, columns_of, fit, lines_of
+from tui.columns import INTERVAL, MUTED, Column, Line, columns_of, fit, lines_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 _OF_HEADLINE = (
@@ -44,8 +45,6 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     short the least important columns go first, and are named below the table; remarks go there
     too. `most_lines` keeps the last shapes that fit in so many lines of the body.
     """
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     lines = lines_of(rows(recording))
@@ -58,18 +57,7 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     below = [*legend(lines, columns), *not_shown(possible, columns), *_conditions_below(lines, shapes)]
     if not any(column.kind == "remarks" for column in columns):
         below += _remarks_below(lines, shapes)
-    table = Table(
-        title=Text(
-            "\n".join(filter(None, (shapes.caption(), wording.held_to(recording.plan)))), style="bold"
-        ),
-        title_justify="left",
-        caption=Text("\n".join(["", *below]), style="dim") if below else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, gap - 1, 0, 0),  # the box itself puts one blank between columns
-    )
+    table = empty_table((shapes.caption(), wording.held_to(recording.plan)), below, gap)
     for column in columns:
         table.add_column(
             Text(column.title),
@@ -82,6 +70,34 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
             table.add_section()
         table.add_row(*(column.cells[index] for column in columns))
     return table
+
+
+def empty_table(title: Iterable[str], below: Sequence[str], gap: int) -> Table:
+    """A table in the house's style: lines of a title, those `below` it, and `gap` blanks between columns."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(
+        title=Text("\n".join(filter(None, title)), style="bold"),
+        title_justify="left",
+        caption=Text("\n".join(["", *below]), style=MUTED) if below else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),  # the box itself puts one blank between columns
+    )
+
+
+def as_text(table: RenderableType) -> str:
+    """A table as plain text, its lines as long as they are."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=10_000, no_color=True)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:

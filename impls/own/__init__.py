@@ -184,7 +184,10 @@ def _implementation(
         return attend
 
     summary = function.summary or f"the function {function.name} of {shown}"
-    return Implementation(name=name, prepare=prepare, summary=summary, **{"label": label, **said})
+    # A kernel of one's own may reckon with tensors in one piece, as those are that it is measured with.
+    return Implementation(
+        name=name, prepare=prepare, summary=summary, strided=False, **{"label": label, **said}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

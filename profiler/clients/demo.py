@@ -13,15 +13,14 @@ import msgspec
 
 from profiler.client import Hear
 from profiler.clients.playing import beats
-from profiler.clients.repertoire import Parameter, Repertoire
+from profiler.clients.repertoire import NOT_HERE, Parameter, Repertoire
 from profiler.clients.telling import hello
 from profiler.clients.turns import set_within
-from profiler.control import Command, Measure, Pause, Resume, Skip, Stop
+from profiler.control import Command, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import (
     SCHEMA,
     Catalog,
     Ending,
-    Failure,
     Finished,
     PlanEnded,
     Planned,
@@ -29,12 +28,16 @@ from profiler.events import (
     SessionEvent,
     SessionStarted,
     Telemetry,
+    TrainingFailure,
+    TrainingPlanned,
 )
 from profiler.plan import Case, Plan
 from profiler.session import SessionError
 from profiler.session_reader import read_session
 from profiler.telemetry import INTERVAL_S
+from profiler.training_plan import TrainingPlan
 from profiler.units import plain_text
+from profiler.work import FAILURES, AnyPlan
 from profiler.workload import Attention
 
 _BEAT_S = 0.04
@@ -62,15 +65,15 @@ class DemoEngine:
         self._began_s = 0.0
         self._closed = asyncio.Event()
         self._told = asyncio.Event()
-        self._next: Plan | None = None
-        self._plan: Plan | None = None
+        self._next: AnyPlan | None = None
+        self._plan: AnyPlan | None = None
         self._cut: Literal["shape", "plan"] | None = None
         self._paused = False
         self._next_case = 0
         self._ceilings = self._repertoire.recording.ceilings
         self._idle = cycle(self._repertoire.idle)
         self._reading: Telemetry | None = None
-        self._counts = {Result: 0, Failure: 0}
+        self._results, self._failures = 0, 0
 
     @property
     def recorded_workloads(self) -> tuple[Attention, ...]:
@@ -96,12 +99,11 @@ class DemoEngine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tell_readings())
             tasks.create_task(self._play_plans())
-        results, failures = self._counts[Result], self._counts[Failure]
-        self._tell(Finished(ending="completed", results=results, failures=failures))
+        self._tell(Finished(ending="completed", results=self._results, failures=self._failures))
 
     def send(self, command: Command) -> None:
         match command:
-            case Measure(plan=plan):
+            case Measure(plan=plan) | Train(plan=plan):
                 self._next, self._paused = plan, False
                 self._cut_short("plan")
             case Stop():
@@ -151,10 +153,34 @@ class DemoEngine:
                 plan, self._next = self._next, None
                 await self._play(plan)
 
-    async def _play(self, plan: Plan) -> None:
+    async def _play(self, plan: AnyPlan) -> None:
         plan = msgspec.structs.replace(plan, first_case=self._next_case)
         self._next_case += plan.count
         self._plan, self._cut = plan, None
+        if isinstance(plan, TrainingPlan):
+            self._refuse_training(plan)
+        else:
+            await self._play_shapes(plan)
+        ending: Ending = "interrupted" if self._cut_of_plan else "completed"
+        self._plan = self._cut = None
+        self._tell(PlanEnded(ending=ending))
+
+    def _refuse_training(self, plan: TrainingPlan) -> None:
+        """Answer each case as an engine does that cannot measure it."""
+        self._tell(TrainingPlanned(plan=plan))
+        for training, cases in plan.rows():
+            for case in cases:
+                self._tell(
+                    TrainingFailure(
+                        case=case.number,
+                        training=training,
+                        implementation=case.implementation,
+                        kind="unsupported",
+                        message=f"{NOT_HERE}, and trains nothing: `attnprof train` does",
+                    )
+                )
+
+    async def _play_shapes(self, plan: Plan) -> None:
         self._tell(Planned(plan=plan))
         if plan.takes.ceilings and self._ceilings is not None:
             self._tell(self._ceilings)
@@ -165,9 +191,6 @@ class DemoEngine:
             if self._cut_of_plan:
                 break
             self._cut = None
-        ending: Ending = "interrupted" if self._cut_of_plan else "completed"
-        self._plan = self._cut = None
-        self._tell(PlanEnded(ending=ending))
 
     async def _play_shape(self, plan: Plan, workload: Attention, cases: Sequence[Case]) -> None:
         readings = self._repertoire.readings(workload)
@@ -199,7 +222,7 @@ class DemoEngine:
             await set_within(self._closed, INTERVAL_S)
 
     def _tell(self, event: SessionEvent) -> None:
-        if isinstance(event, Result | Failure):
-            self._counts[type(event)] += 1
+        self._results += isinstance(event, Result)
+        self._failures += isinstance(event, FAILURES)
         now_s = round(time.monotonic() - self._began_s, 3)
         self._hear(msgspec.structs.replace(event, at_s=now_s))

@@ -49,7 +49,7 @@ _RANKS: dict[Parameter, Callable[[Attention], float]] = {
     "decode": lambda shape: shape.decode,
 }
 _IDLE_PERCENT = 5.0
-_NOT_HERE = "this demonstration replays a recording"
+NOT_HERE = "this demonstration replays a recording"
 
 
 def nearest_shape(
@@ -98,7 +98,7 @@ class Repertoire:
         return tuple(
             entry
             if entry.unavailable or entry.name in played
-            else msgspec.structs.replace(entry, unavailable=f"{_NOT_HERE}, and this is not in it")
+            else msgspec.structs.replace(entry, unavailable=f"{NOT_HERE}, and this is not in it")
             for entry in recorded.implementations
         )
 
@@ -119,12 +119,12 @@ class Repertoire:
         """Why a case cannot be played, and what can: the values there are of what would have to differ."""
         names = [name for shape, name in self._cases if shape == workload]
         if names:
-            return f"{_NOT_HERE}, which at this shape has {listed(names)}, not {plain_text(implementation)}"
+            return f"{NOT_HERE}, which at this shape has {listed(names)}, not {plain_text(implementation)}"
         alike = [shape for shape in self.workloads if len(_differences(workload, shape)) == 1]
         if not alike:
             closest = min(self.workloads, key=lambda shape: len(_differences(workload, shape)), default=None)
             held = "has no shape" if closest is None else f"has this nearest: {describe_shape(closest)}"
-            return f"{_NOT_HERE}, which {held}"
+            return f"{NOT_HERE}, which {held}"
         (parameter,) = _differences(workload, alike[0])
         values = [
             shape_columns([workload, shape]).cells(shape)[0]
@@ -132,11 +132,11 @@ class Repertoire:
             if _differences(workload, shape) == (parameter,)
         ]
         (asked,) = shape_columns([workload, alike[0]]).cells(workload)
-        return f"{_NOT_HERE}, which for this shape has {parameter} {listed(values)}, not {asked}"
+        return f"{NOT_HERE}, which for this shape has {parameter} {listed(values)}, not {asked}"
 
     def why_not_pass(self, which: Pass) -> str:
         """Why a pass of a case that was recorded cannot be played."""
-        return f"{_NOT_HERE}, which here is without {PASS_LABELS[which]}"
+        return f"{NOT_HERE}, which here is without {PASS_LABELS[which]}"
 
 
 def _differences(one: Attention, other: Attention) -> tuple[str, ...]:

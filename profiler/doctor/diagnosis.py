@@ -12,7 +12,7 @@ from profiler.doctor.machine_checks import (
     check_sessions,
     check_terminal,
 )
-from profiler.doctor.package_checks import check_cute, check_flash, check_package
+from profiler.doctor.package_checks import check_bitsandbytes, check_cute, check_flash, check_package
 from profiler.doctor.torch_checks import (
     check_cuda_versions,
     check_cudnn,
@@ -35,5 +35,6 @@ def diagnose(facts: Facts) -> list[Check]:
     checks += [
         check for name in ("flash-attn-4", "xformers", "triton") for check in check_package(facts, name)
     ]
+    checks += [check_bitsandbytes(facts)]
     checks += [check_cpu(facts), check_compiler(facts), check_sessions(facts), *check_disk(facts)]
     return [*checks, check_terminal(facts)]

@@ -24,6 +24,7 @@ PACKAGES = {
     "flash-attn": "flash_attn",
     "flash-attn-4": "flash_attn.cute",
     "xformers": "xformers.ops",
+    "bitsandbytes": "bitsandbytes.optim",
     "triton": "triton",
 }
 """Optional distributions, and the module that shows whether each works."""

@@ -7,6 +7,7 @@ from profiler.doctor.check import Check
 from profiler.doctor.facts import PACKAGES, Facts
 
 _GROUP = "Packages"
+_INSTALL_BITSANDBYTES = "pip install 'attnprof[bnb]'"
 # A compiled extension that was built for another torch, Python or CUDA fails to load in one of these words.
 _ABI_ERRORS = ("undefined symbol", "cannot open shared object", "dll load failed", "symbol not found")
 
@@ -51,6 +52,23 @@ def check_package(facts: Facts, distribution: str) -> list[Check]:
     if finding := import_failure(facts, distribution, version):
         return [Check(_GROUP, distribution, "warn", finding, remedy)]
     return [Check(_GROUP, distribution, "ok", f"{version}, imports")]
+
+
+def check_bitsandbytes(facts: Facts) -> Check:
+    """bitsandbytes, which only training with AdamW's states in 8 bits needs."""
+    name, purpose = "bitsandbytes", "8-bit AdamW in `attnprof train`"
+    version = facts.packages.get(name)
+    if version is None:
+        return Check(_GROUP, name, "ok", f"not installed; only {purpose} needs it ({_INSTALL_BITSANDBYTES})")
+    step = facts.probe.get("8-bit AdamW")
+    failure = import_failure(facts, name, version)
+    if failure is None and step is not None and step.error:
+        failure = f"{version} imports and fails on the GPU: {step.error}"
+    if failure is not None:
+        return Check(_GROUP, name, "warn", f"{failure}; {purpose} needs it", f"{_INSTALL_BITSANDBYTES} -U")
+    if step is None:
+        return Check(_GROUP, name, "ok", f"{version}, imports; not tried, as CUDA sees no GPU")
+    return Check(_GROUP, name, "ok", f"{version}, runs {purpose}")
 
 
 def import_failure(facts: Facts, distribution: str, version: str) -> str | None:

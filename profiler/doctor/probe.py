@@ -58,6 +58,13 @@ def flash_head_dims():
         good.append(size)
     return good
 
+def adamw_8bit():
+    from bitsandbytes.optim import AdamW8bit
+    weight = torch.nn.Parameter(torch.zeros(128, 128, device="cuda"))  # smaller ones keep 32 bits
+    weight.grad = torch.ones_like(weight)
+    AdamW8bit([weight]).step()
+    torch.cuda.synchronize()
+
 step("torch", load)
 if "torch" in globals():
     step("cudnn", lambda: torch.backends.cudnn.version())
@@ -66,6 +73,8 @@ if "torch" in globals():
         step(name, lambda: importlib.import_module(name) and None)
     if device == "cuda" and "flash_attn" in modules:
         step("flash head dims", flash_head_dims)
+    if device == "cuda" and "bitsandbytes.optim" in modules:
+        step("8-bit AdamW", adamw_8bit)
 """
 
 
@@ -79,7 +88,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Probe:
-    """The steps that were begun, by name: "torch", "cudnn", "matmul", modules, "flash head dims"."""
+    """The steps that were begun, by name.
+
+    "torch", "cudnn", "matmul", the modules', "flash head dims", "8-bit AdamW".
+    """
 
     steps: dict[str, Step] = field(default_factory=dict)
 

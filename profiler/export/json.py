@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from profiler.plan import Plan
 from profiler.recording import Recording
 from profiler.rows import Row, datasheet_peaks
+from profiler.training_plan import TrainingPlan
+from profiler.work import AnyPlan
 
 
 def row_object(row: Row) -> dict[str, Any]:
@@ -19,16 +20,16 @@ def row_object(row: Row) -> dict[str, Any]:
         "pass": row.which,
         **msgspec.structs.asdict(row.workload),
         "status": row.status,
-        "device_ms": _fields(row.device_ms),
-        "wall_ms": _fields(row.wall_ms),
-        "graph_ms": _fields(row.graph_ms),
+        "device_ms": fields(row.device_ms),
+        "wall_ms": fields(row.wall_ms),
+        "graph_ms": fields(row.graph_ms),
         "graph_reason": row.graph_reason,
         "tflops": row.tflops,
-        "speedup": _fields(row.speedup),
+        "speedup": fields(row.speedup),
         "tie": row.is_tie,
         "is_baseline": row.is_baseline,
         "is_fastest": row.is_fastest,
-        "sm_mhz": _fields(row.sm_mhz),
+        "sm_mhz": fields(row.sm_mhz),
         "nvml_sm_mhz": row.nvml_sm_mhz,
         "mega_cycles": row.mega_cycles,
         "flop_per_byte": row.roofline.flop_per_byte,
@@ -38,8 +39,8 @@ def row_object(row: Row) -> dict[str, Any]:
         "percent_of_datasheet_bandwidth": row.roofline.percent_of_datasheet_bandwidth,
         "bound": row.roofline.bound,
         "energy": _energy(row),
-        "memory": _fields(row.memory),
-        "accuracy": _fields(row.accuracy),
+        "memory": fields(row.memory),
+        "accuracy": fields(row.accuracy),
         "first_call_ms": row.first_call_ms,
         "converged": row.converged,
         "launch_hidden": row.launch_hidden,
@@ -80,11 +81,11 @@ def _kernels(row: Row) -> dict[str, Any] | None:
     return {
         "operators": row.kernels.operators,
         "span_us": row.kernels.span_us,
-        "kernels": [_fields(kernel) for kernel in row.kernels.kernels],
+        "kernels": [fields(kernel) for kernel in row.kernels.kernels],
     }
 
 
-def session_object(recording: Recording, plan: Plan | None) -> dict[str, Any]:
+def session_object(recording: Recording, plan: AnyPlan | None) -> dict[str, Any]:
     """What a session ran on, and how `plan`, one of its plans, measured: null where it does not say."""
     header, finished = recording.header, recording.finished
     return {
@@ -92,10 +93,10 @@ def session_object(recording: Recording, plan: Plan | None) -> dict[str, Any]:
         "started": header.started if header else None,
         "command": header.command if header else None,
         "ending": finished.ending if finished else None,
-        "baseline": recording.baseline,
+        "baseline": recording.training_baseline if isinstance(plan, TrainingPlan) else recording.baseline,
         "seed": plan.seed if plan else None,
-        "stopping": _fields(plan.stopping if plan else None),
-        "takes": _fields(plan.takes if plan else None),
+        "stopping": fields(plan.stopping if plan else None),
+        "takes": fields(plan.takes if plan else None),
         "memory_limit_bytes": plan.memory_limit_bytes if plan else None,
         "ceilings": _ceilings(recording),
         "environment": msgspec.to_builtins(header.environment) if header else None,
@@ -108,12 +109,12 @@ def _ceilings(recording: Recording) -> dict[str, Any] | None:
     if measured is None and peaks is None:
         return None
     return {
-        "matmul": {dtype: _fields(rate) for dtype, rate in measured.matmul.items()} if measured else {},
-        "copy": _fields(measured.copy) if measured else None,
+        "matmul": {dtype: fields(rate) for dtype, rate in measured.matmul.items()} if measured else {},
+        "copy": fields(measured.copy) if measured else None,
         "datasheet": None if peaks is None else {"tflops": dict(peaks.tflops), "gb_per_s": peaks.gb_per_s},
     }
 
 
-def _fields(value: msgspec.Struct | None) -> dict[str, Any] | None:
+def fields(value: msgspec.Struct | None) -> dict[str, Any] | None:
     """All fields of a struct, those at their defaults too: readers of JSON like every key to be there."""
     return None if value is None else msgspec.structs.asdict(value)

@@ -2,7 +2,8 @@
 
 A session of one shape and one implementation is one object with the labs' keys; attnprof's
 fuller result stands under one further key, "attnprof". Any other session is a list of such
-objects, each with its parameters under the names of the labs' options.
+objects, each with its parameters under the names of the labs' options; trainings, which the labs
+know nothing of, are objects of that list too (profiler.export.training_json).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from profiler.export.json import row_object, session_object
+from profiler.export.training_json import training_results
 from profiler.recording import CaseRecord, Recording
 from profiler.rows import Row, Status, rows
 from profiler.workload import Pass
@@ -30,11 +32,13 @@ def render(recording: Recording) -> str:
     cases = [(recording.cases[number], by_case.get(number, [])) for number in sorted(recording.cases)]
     planned = recording.plan.count if recording.plan else len(cases)
     results = [_result(case, passes, _session(recording, case)) for case, passes in cases]
+    trainings = training_results(recording)
     content: object
-    if planned == len(cases) == 1:
+    if planned == len(cases) == 1 and not trainings:
         content = results[0]
     else:
-        content = [_parameters(case) | result for (case, _), result in zip(cases, results, strict=True)]
+        shapes = [_parameters(case) | result for (case, _), result in zip(cases, results, strict=True)]
+        content = [*shapes, *trainings]
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
 

@@ -15,7 +15,15 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from profiler.protocol import CutShort, MeasureCeilings, MeasureShape, NotReady, Request, WorkerMessage
+from profiler.protocol import (
+    CutShort,
+    MeasureCeilings,
+    MeasureShape,
+    MeasureTraining,
+    NotReady,
+    Request,
+    WorkerMessage,
+)
 from profiler.worker import cut
 
 EXIT_FAILED = 1
@@ -33,7 +41,9 @@ def main() -> int:
         import impls
         from profiler.worker.ceilings import send_ceilings
         from profiler.worker.devices import open_device
-        from profiler.worker.shape import DeviceLost, measure_shape
+        from profiler.worker.lost import DeviceLost
+        from profiler.worker.shape import measure_shape
+        from profiler.worker.training.row import measure_training
 
         name, *limit = sys.argv[1:]
         device = open_device(name, int(limit[0]) if limit else None)
@@ -46,6 +56,8 @@ def main() -> int:
             match requests.get():
                 case MeasureShape() as request:
                     measure_shape(request, device, impls.find, send)
+                case MeasureTraining() as request:
+                    measure_training(request, device, impls.find, send)
                 case MeasureCeilings(dtypes=dtypes):
                     send_ceilings(dtypes, device, send)
         except DeviceLost as error:

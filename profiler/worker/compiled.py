@@ -63,6 +63,13 @@ def let_backward_repeat() -> None:
     torch._functorch.config.donated_buffer = False
 
 
+def let_backward_reuse() -> None:
+    """Have compiled backwards take what memory forward saved for their own, as is torch.compile's way."""
+    import torch._functorch.config
+
+    torch._functorch.config.donated_buffer = True
+
+
 @dataclass(frozen=True)
 class _Counts:
     """Dynamo's counters so far. `skipped` are functions that it gave up on."""

@@ -27,6 +27,11 @@ def forget() -> None:
     _asked.clear()
 
 
+def is_asked() -> bool:
+    """Whether what runs is to end; for whoever has something to bring home first."""
+    return _asked.is_set()
+
+
 def heed() -> None:
     """Called before whatever takes time.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,11 +69,12 @@ def warm_up(subject: Subject, least_s: float, most_s: float, clock: Callable[[],
     while True:
         totals.append(sum(timing.device_ms for timing in subject.visit(wall=False).values()))
         spent_s = clock() - began_s
-        if spent_s >= most_s or (spent_s >= least_s and _has_settled(totals)):
+        if spent_s >= most_s or (spent_s >= least_s and has_settled(totals)):
             return
 
 
-def _has_settled(totals: list[float]) -> bool:
+def has_settled(totals: Sequence[float]) -> bool:
+    """Whether the median of the last three is that of the three before."""
     if len(totals) < 6:
         return False
     before, now = statistics.median(totals[-6:-3]), statistics.median(totals[-3:])

@@ -22,6 +22,7 @@ from profiler.worker.cut import CutShort
 from profiler.worker.devices import Device
 from profiler.worker.extras import take_extras
 from profiler.worker.failures import Explanation, explain
+from profiler.worker.lost import raise_if_lost
 from profiler.worker.rounds import Series, run_rounds
 from profiler.worker.subject import SharedInputs, Subject
 from profiler.workload import Pass
@@ -31,10 +32,6 @@ _HIDDEN_SHARE = 0.95
 
 Send = Callable[[WorkerMessage], None]
 Find = Callable[[str], Implementation]
-
-
-class DeviceLost(RuntimeError):
-    """A kernel faulted: CUDA answers every further call with the same error, so the worker must go."""
 
 
 def measure_shape(request: MeasureShape, device: Device, find: Find, send: Send) -> None:
@@ -71,7 +68,7 @@ def _measure(request: MeasureShape, device: Device, find: Find, send: Send) -> N
             try:
                 take_extras(subject, measured[subject.case], request.takes, device, send)
             except Exception as error:
-                _raise_if_lost(device, error)
+                raise_if_lost(device, error)
                 raise
 
 
@@ -142,7 +139,7 @@ def _reference(request: MeasureShape, device: Device, send: Send) -> Reference |
         with device.without_limit():
             return Reference.compute(request.workload, device.name, request.seed, backward=backward)
     except Exception as error:
-        _raise_if_lost(device, error)
+        raise_if_lost(device, error)
         send(Log(level="warning", message=f"accuracy was not checked: {explain(error).message}"))
     return None
 
@@ -173,7 +170,7 @@ def _check_case(
         del checked
         checked, lost = first_calls()
     for _, explanation in lost:
-        _raise_if_lost(device, explanation, lambda fault: send(_failure(case, fault)))
+        raise_if_lost(device, explanation, lambda fault: send(_failure(case, fault)))
     fits = None
     if _ran_out(lost):
         if checked is not None:
@@ -208,20 +205,6 @@ def _case_checked(case: Case, implementation: Implementation, checked: Checked) 
         graph_breaks=checked.graph_breaks,
         notes=tuple(notes),
     )
-
-
-def _raise_if_lost(
-    device: Device,
-    cause: Explanation | Exception,
-    report: Callable[[Explanation], None] = lambda lost: None,
-) -> None:
-    """Raise DeviceLost, after reporting it, if the device does not answer any more."""
-    try:
-        device.synchronize()
-    except Exception as error:
-        first = explain(error).message if isinstance(cause, Exception) else cause.message
-        report(Explanation("crashed", f"the GPU faulted: {first}"))
-        raise DeviceLost(first) from error
 
 
 def _failure(
@@ -293,5 +276,5 @@ class _Reporter:
 
     def failed(self, case: int, error: Exception) -> None:
         described, explanation = self._cases[case], explain(error)
-        _raise_if_lost(self._device, explanation, lambda lost: self._send(_failure(described, lost)))
+        raise_if_lost(self._device, explanation, lambda lost: self._send(_failure(described, lost)))
         self._send(_failure(described, explanation))

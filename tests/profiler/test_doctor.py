@@ -324,6 +324,29 @@ def test_another_package_that_cannot_be_imported_is_a_warning() -> None:
     assert (check.name, check.status) == ("xformers", "warn")
 
 
+WITH_BITSANDBYTES = replace(GOOD, packages={**GOOD.packages, "bitsandbytes": "0.49.0"})
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (GOOD, "not installed; only 8-bit AdamW in `attnprof train` needs it (pip install 'attnprof[bnb]')"),
+        (with_step(WITH_BITSANDBYTES, "8-bit AdamW", Step()), "0.49.0, runs 8-bit AdamW in `attnprof train`"),
+        (WITH_BITSANDBYTES, "0.49.0, imports; not tried, as CUDA sees no GPU"),
+    ],
+)
+def test_bitsandbytes_says_what_it_is_for(facts: Facts, says: str) -> None:
+    check = finding(facts, "bitsandbytes")
+    assert (check.status, check.finding) == ("ok", says)
+
+
+@pytest.mark.parametrize("step", ["bitsandbytes.optim", "8-bit AdamW"])
+def test_a_bitsandbytes_that_does_not_work_is_a_warning(step: str) -> None:
+    check = trouble(with_step(WITH_BITSANDBYTES, step, Step(error="RuntimeError: no library for CUDA 13")))
+    assert (check.name, check.status) == ("bitsandbytes", "warn")
+    assert "no library for CUDA 13" in check.finding and "attnprof[bnb]" in str(check.remedy)
+
+
 @pytest.mark.parametrize(
     ("change", "name", "status"),
     [

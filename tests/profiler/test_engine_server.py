@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from profiler.conditions import LAG_S
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.engine_server import EngineServer, commands_from_stdin
 from profiler.environment import resolve_device
 from profiler.events import (
@@ -28,14 +28,20 @@ from profiler.events import (
     Samples,
     SessionStarted,
     Telemetry,
+    TrainingPlanned,
+    TrainingResult,
+    TrainingStarted,
 )
 from profiler.plan import Plan, Stopping, Takes
 from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.session import SessionError
 from profiler.session_reader import read_session
-from profiler.session_run import missing
+from profiler.session_run import missing, missing_training
+from profiler.training_plan import TrainingPlan, TrainingTakes
+from profiler.training_rows import training_rows
 from tests.shapes import attention
+from tests.training_examples import training, training_plan
 from tests.workers import FAKE_WORKER, FAULTY_WORKER
 
 pytestmark = pytest.mark.usefixtures("faulty_implementations")
@@ -403,6 +409,61 @@ def test_an_interrupted_session_is_gone_on_with(tmp_path: Path) -> None:
     assert [shape.seq_q for shape in recording.plan.workloads] == [16, 32, 64] if recording.plan else False
     times = [event.at_s for event in session.events if isinstance(event, CaseStarted | Planned | Continued)]
     assert times == sorted(times)
+
+
+def to_train(*names: str, contexts: tuple[int, ...] = (64,)) -> TrainingPlan:
+    rows = [training("2x2x32", context, "eager", dtype="float32") for context in contexts]
+    return training_plan(rows, names, device="cpu", batch=4, takes=TrainingTakes(ceilings=False))
+
+
+def test_a_screen_may_train_after_it_has_measured_and_measure_after_it_has_trained(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded)
+        screen.send(Train(plan=to_train("pytorch", "sdpa")))
+        await screen.until(PlanEnded, 2)
+        screen.send(Measure(plan=plan("sdpa")))
+        await screen.until(PlanEnded, 3)
+
+    screen, finished = play(tmp_path, script, worker_command=(*FAKE_WORKER, "answers", ""))
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 8, 0)
+    assert [event.case for event in screen.all_of(TrainingResult)] == [1, 2]
+    recording = Recording.of(read_session(screen.server.engine.path).events)
+    assert {row.status for row in rows(recording)} == {"ok"}
+    assert [row.status for row in training_rows(recording)] == ["ok", "ok"]
+    assert sorted(recording.cases) == [0, 3] and sorted(recording.trainings) == [1, 2]
+
+
+def test_a_plan_takes_the_place_of_a_training_that_runs(tmp_path: Path) -> None:
+    async def script(screen: Screen) -> None:
+        screen.send(Train(plan=to_train("pytorch", contexts=(64, 128))))
+        await screen.until(TrainingStarted)
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded, 2)
+
+    screen, _ = play(tmp_path, script, worker_command=(*FAKE_WORKER, "trains-on", ""))
+    assert [ended.ending for ended in screen.all_of(PlanEnded)] == ["interrupted", "completed"]
+    assert not screen.all_of(TrainingResult) and screen.all_of(Result)
+
+
+def test_an_interrupted_training_is_gone_on_with(tmp_path: Path) -> None:
+    async def interrupt(screen: Screen) -> None:
+        screen.send(Train(plan=to_train("pytorch", "sdpa", contexts=(64, 128))))
+        await screen.until(TrainingStarted)
+        screen.send(Stop())
+        await screen.until(PlanEnded)
+
+    async def wait(screen: Screen) -> None:
+        await screen.until(PlanEnded, 2)
+
+    first, _ = play(tmp_path, interrupt, worker_command=(*FAKE_WORKER, "trains-on", ""))
+    path = first.server.engine.path
+    second, finished = play(tmp_path, wait, resume=path, worker_command=(*FAKE_WORKER, "answers", ""))
+    assert (finished.ending, finished.results) == ("completed", 4)
+    recording = Recording.of(read_session(path).events)
+    assert missing_training(recording) is None
+    assert [row.status for row in training_rows(recording)] == ["ok"] * 4
+    assert len(second.all_of(TrainingPlanned)) == 2 and len(recording.continued) == 1
 
 
 def test_a_complete_session_cannot_be_gone_on_with(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from profiler.events import Kernel, Kernels
+from pathlib import Path
+from typing import get_args
+
+from profiler.events import Kernel, Kernels, SessionEvent
 
 
 def kernels(*times_us: float) -> Kernels:
@@ -18,3 +21,14 @@ def test_kernels_are_listed_until_a_hundredth_of_their_time_is_left() -> None:
 def test_kernels_that_all_count_are_all_listed() -> None:
     assert len(kernels(50.0, 30.0, 20.0).longest()) == 3
     assert kernels().longest() == ()
+
+
+def test_every_event_and_each_of_its_fields_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "sessions" / "README.md").read_text(encoding="utf-8")
+    headings = {part.partition("\n")[0]: part for part in text.split("\n### ")[1:]}
+    for event in get_args(SessionEvent):
+        tag = event.__struct_config__.tag
+        assert tag in headings, f"sessions/README.md has no section '{tag}'"
+        names = set(event.__struct_encode_fields__) - {"at_s"}
+        undocumented = {name for name in names if f"`{name}`" not in headings[tag]}
+        assert not undocumented, f"sessions/README.md does not tell of {undocumented} of '{tag}'"

@@ -15,6 +15,7 @@ from profiler.session import SessionError, SessionWriter
 from profiler.session_edit import add_note, relabel
 from profiler.session_list import summaries, summary
 from tests.examples import attention, cases, header, lab6_events, measured, plan, single_events, telemetry
+from tests.training_examples import study_events
 
 STARTED = datetime(2026, 11, 22, 4, 32, 6, tzinfo=UTC)
 GPU = "NVIDIA H100 80GB HBM3"
@@ -36,6 +37,19 @@ def test_a_summary_says_when_where_what_and_how_it_ended(tmp_path: Path) -> None
     assert (found.ending, found.reason, found.problem) == ("interrupted", "Ctrl+C", "")
     assert found.size_bytes == found.path.stat().st_size
     assert found.is_resumable and not found.has_more
+
+
+def test_a_training_is_listed_by_its_rows(tmp_path: Path) -> None:
+    found = summary(saved(tmp_path, study_events(), "gpt2-compile"))
+    assert found.is_training and not found.has_more
+    assert (found.shapes, found.implementations, found.varied) == (3, 3, ("context",))
+    assert found.shape.startswith("gpt2-small") and "float16" in found.shape
+    assert (found.label, found.ending, found.problem) == ("gpt2-compile", "completed", "")
+
+
+def test_a_training_that_was_interrupted_can_be_gone_on_with(tmp_path: Path) -> None:
+    *before, _ = study_events()
+    assert summary(saved(tmp_path, [*before, Finished(ending="interrupted")])).is_resumable
 
 
 def test_the_newest_session_comes_first_whatever_its_name(tmp_path: Path) -> None:

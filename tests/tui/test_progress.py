@@ -102,7 +102,7 @@ def test_the_headline_tells_what_the_worker_is_at_before_the_first_case(
         progress.hear(event)
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(progress._view())
+        console.print(progress.view())
     assert shown.get().splitlines()[1].rstrip() == doing
 
 

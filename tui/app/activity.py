@@ -20,6 +20,8 @@ def why_nothing(view: View | None, choice: Choice) -> str:
         return "this shape is not in the recording"
     if not choice.implementations:
         return "check an implementation"
+    if view.training is not None:
+        return "not measured: a training is running"
     return "not measured: a sweep is running" if is_sweeping(view) else "measuring"
 
 
@@ -28,7 +30,8 @@ def activity(
 ) -> tuple[str, str]:
     """What goes on, in a few words, and the look of them."""
     if view.mode in ("recording", "watch"):
-        return ("recording", "muted") if view.running is None else ("being measured", "warning")
+        being_measured = view.running is not None or view.training is not None
+        return ("being measured", "warning") if being_measured else ("recording", "muted")
     if view.lost:
         return "the engine has died", "bad"
     if view.recording.header is None:
@@ -38,6 +41,8 @@ def activity(
     words = {"quick": "measuring", "full": "refining"}
     if stage is not None:
         return f"{words[stage]} {known}".strip(), "warning"
+    if view.training is not None:
+        return "a training is running", "warning"
     if is_sweeping(view):
         return "a sweep is running", "warning"
     if view.running is not None and choice.workload() in view.running.workloads:

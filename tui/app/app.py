@@ -15,8 +15,8 @@ from textual.screen import Screen
 
 from profiler.catalog import together
 from profiler.client import EngineClient, EngineError
-from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop
-from profiler.events import Log, PlanEnded, Planned
+from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.events import Log, PlanEnded, Planned, TrainingPlanned
 from profiler.plan import Plan, PlanError
 from profiler.recording import Recording
 from profiler.units import plain_text
@@ -34,9 +34,11 @@ from tui.config import Settings
 # The other screens, and what only they need, are loaded when they are first asked for: the Bench is to
 # stand within a second of the command.
 if TYPE_CHECKING:
+    from profiler.training_plan import TrainingPlan
     from tui.app.screens.details import DetailsScreen
     from tui.app.screens.sessions import SessionsScreen
     from tui.app.screens.sweep import SweepScreen
+    from tui.app.screens.train import TrainScreen
 
 EngineFor = Callable[[Path], EngineClient]
 """An engine that goes on with a session."""
@@ -73,6 +75,7 @@ class AttnprofApp(App[int]):
         Binding("1", "go('bench')", "Bench", id="app.bench", tooltip="One shape to turn"),
         Binding("2", "go('sweep')", "Sweep", id="app.sweep", tooltip="Many shapes, as a grid and a chart"),
         Binding("3", "go('sessions')", "Sessions", id="app.sessions", tooltip="What was recorded before"),
+        Binding("4", "go('train')", "Train", id="app.train", tooltip="GPT-2 in training, model by context"),
         Binding("0", "live", "Live", id="app.live", tooltip="Back from a recording to what is measured now"),
         Binding("e", "export", "Export", id="app.export", tooltip="Write the session's Markdown report"),
         Binding(
@@ -113,9 +116,11 @@ class AttnprofApp(App[int]):
         self._painted_s = 0.0
         self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
         self._sweep: SweepScreen | None = None
+        self._train: TrainScreen | None = None
         self.add_mode("bench", lambda: self._bench)
         self.add_mode("sweep", self._make_sweep)
         self.add_mode("sessions", self._make_sessions)
+        self.add_mode("train", self._make_train)
 
     def _make_driver(self) -> BenchDriver:
         return BenchDriver(self._measure, self.settings.refine_after_s if self.settings.refine else None)
@@ -131,6 +136,13 @@ class AttnprofApp(App[int]):
         from tui.app.screens.sessions import SessionsScreen
 
         return SessionsScreen(Path(self.settings.sessions))
+
+    def _make_train(self) -> TrainScreen:
+        from tui.app.screens.train import TrainScreen
+
+        self._train = TrainScreen()
+        self._train.propose(self._bench.choice)
+        return self._train
 
     def on_mount(self) -> None:
         """Begin to listen, and to look what is due."""
@@ -161,6 +173,7 @@ class AttnprofApp(App[int]):
             self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
 
     def _hear(self, desk: Desk, message: EngineMessage) -> None:
+        was_training = desk.training is not None
         desk.hear(message)
         if desk.urgent and desk is self.desk:
             self.call_later(self._tick)  # who waits for it need not wait for the clock
@@ -169,8 +182,12 @@ class AttnprofApp(App[int]):
                 self._begin(message)
             case Planned() if not desk.client.takes_commands and desk is self.desk:
                 self._look_at_recording()
+            case TrainingPlanned() if not desk.client.takes_commands and desk is self.desk:
+                self._look_at_training()
             case Log(level="warning" | "error" as severity, message=text) if desk is self.live:
                 self.notify(plain_text(text), severity=severity, markup=False, timeout=12)
+            case PlanEnded() if was_training:
+                pass  # the Bench has no part in it
             case PlanEnded(ending=ending) if desk is self.live and desk.recording.plans:
                 self.driver.ended(_measured(desk.recording), ending, time.monotonic())
                 self._remember()
@@ -198,8 +215,9 @@ class AttnprofApp(App[int]):
             self.driver.want(choice, time.monotonic())
 
     def _propose(self, choice: Choice) -> None:
-        if self._sweep is not None:
-            self._sweep.propose(choice)
+        for screen in (self._sweep, self._train):
+            if screen is not None:
+                screen.propose(choice)
 
     def _remember(self) -> None:
         """The next start looks at what was looked at last."""
@@ -211,6 +229,13 @@ class AttnprofApp(App[int]):
         if len(plans) == 1 and (choice := _first_of(plans[0])):
             self._bench.choose(choice)
 
+    def _look_at_training(self) -> None:
+        """A session that begins with training is looked at where that is shown."""
+        recording = self.desk.recording
+        begins = not recording.plans and len(recording.training_plans) == 1
+        if begins and self.current_mode in ("bench", "sweep"):
+            self.action_go("train")
+
     def _measure(self, choice: Choice, stage: Stage) -> None:
         """What the driver finds due."""
         live = self.live
@@ -220,8 +245,8 @@ class AttnprofApp(App[int]):
         live.send(Measure(plan=make(choice, live.hello.name)))
 
     def _drive(self, now_s: float) -> None:
-        """Measure what is due; a sweep is ended on purpose only, and what is due waits for its end."""
-        if self._takes_commands and not self._is_sweeping:
+        """Measure what is due; a sweep or a training is ended on purpose only, and what is due waits."""
+        if self._takes_commands and not self._is_sweeping and not self._is_training:
             self.driver.tick(now_s)
 
     @property
@@ -231,6 +256,10 @@ class AttnprofApp(App[int]):
     @property
     def _is_sweeping(self) -> bool:
         return self.live.running is not None and self.live.running.is_sweep
+
+    @property
+    def _is_training(self) -> bool:
+        return self.live.training is not None
 
     # What is painted.
 
@@ -265,6 +294,9 @@ class AttnprofApp(App[int]):
         if self.desk is not self.live or not self._takes_commands:
             return
         self._propose(message.choice)
+        if message.anew and self._is_training:
+            self.notify("a training is running: stop it first (4, then S)", severity="warning")
+            return
         if message.anew and self._is_sweeping:
             self.notify("a sweep is running: stop it first (2, then S)", severity="warning")
             return
@@ -277,16 +309,20 @@ class AttnprofApp(App[int]):
         self.live.send(Measure(plan=message.plan))
 
     def on_sweep_screen_paused(self, message: SweepScreen.Paused) -> None:
-        """Hold before the next shape, or go on."""
+        """Hold before the next shape or row, or go on."""
         self.live.send(Pause() if message.paused else Resume())
 
     def on_sweep_screen_skipped(self) -> None:
-        """On to the next shape."""
+        """On to the next shape, or row."""
         self.live.send(Skip())
 
     def on_sweep_screen_stopped(self) -> None:
-        """Measure no more of the sweep."""
+        """Measure no more of it."""
         self.live.send(Stop())
+
+    on_train_screen_paused = on_sweep_screen_paused
+    on_train_screen_skipped = on_sweep_screen_skipped
+    on_train_screen_stopped = on_sweep_screen_stopped
 
     def on_sweep_screen_resume_asked(self) -> None:
         """Measure what the sweep that is looked at lacks."""
@@ -300,6 +336,33 @@ class AttnprofApp(App[int]):
             self.live.send(Measure(plan=plan))
         else:
             self.notify("nothing of it is missing")
+
+    def on_train_screen_start(self, message: TrainScreen.Start) -> None:
+        """Train in place of what runs."""
+        self._train_plan(message.plan)
+
+    def _train_plan(self, plan: TrainingPlan) -> None:
+        self.driver.leave()
+        self.live.send(Train(plan=plan))
+
+    def on_train_screen_resume_asked(self) -> None:
+        """Train what the session that is looked at lacks."""
+        from profiler.session_run import missing_training
+
+        if self.desk is not self.live or not self.live.client.takes_commands:
+            if path := self.desk.view().path:
+                self._go_on_with(path, training=True)
+        elif plan := missing_training(self.live.recording):
+            self._train_plan(plan)
+        else:
+            self.notify("nothing of it is missing")
+
+    def on_train_screen_opened(self, message: TrainScreen.Opened) -> None:
+        """Open the details of a case of training."""
+        from tui.app.screens.training_details import TrainingDetailsScreen
+
+        self.push_screen(TrainingDetailsScreen(message.case))
+        self.call_after_refresh(self.paint)
 
     def on_results_table_opened(self, message: ResultsTable.Opened) -> None:
         """Open the details of a case."""
@@ -318,7 +381,7 @@ class AttnprofApp(App[int]):
     def on_details_screen_kernels_asked(self, message: DetailsScreen.KernelsAsked) -> None:
         """Measure the case's shape again, with kernels."""
         record = self.live.recording.cases.get(message.case)
-        if record is None or self.desk is not self.live or self._is_sweeping:
+        if record is None or self.desk is not self.live or self._is_sweeping or self._is_training:
             self.notify("kernels can be taken when nothing else is measured", severity="warning")
             return
         plan = self.live.recording.plans[record.plan_number]
@@ -339,7 +402,9 @@ class AttnprofApp(App[int]):
 
     def on_sessions_screen_resume(self, message: SessionsScreen.Resume) -> None:
         """Go on with an interrupted session."""
-        self._go_on_with(message.path)
+        from profiler.session_list import summary
+
+        self._go_on_with(message.path, training=summary(message.path).is_training)
 
     async def _look_at(self, desk: Desk, *, listen: bool = False) -> None:
         before, self.desk = self.desk, desk
@@ -350,19 +415,19 @@ class AttnprofApp(App[int]):
         desk.changed = desk.urgent = True
         self.action_go("sweep" if desk is not self.live else "bench")
 
-    def _go_on_with(self, path: Path) -> None:
+    def _go_on_with(self, path: Path, *, training: bool = False) -> None:
         if self._resume is None:
             self.notify("nothing can be measured here: start attnprof on a GPU machine", severity="warning")
             return
-        self.run_worker(self._replace_engine(self._resume(path)))
+        self.run_worker(self._replace_engine(self._resume(path), "train" if training else "sweep"))
 
-    async def _replace_engine(self, client: EngineClient) -> None:
+    async def _replace_engine(self, client: EngineClient, screen: str) -> None:
         await self.close_engines()
         self.driver = self._make_driver()  # what the other session knew is not in this one
         self._resuming = True
         self.live = self.desk = Desk(client, "live")
         self._listen_to(self.live)
-        self.action_go("sweep")
+        self.action_go(screen)
 
     # What the keys do.
 
@@ -400,7 +465,7 @@ class AttnprofApp(App[int]):
         """Write the session's report, and send it to the clipboard."""
         from tui.app import exporting
 
-        if self.desk.recording.cases:
+        if self.desk.recording.cases or self.desk.recording.trainings:
             exporting.export_and_say(self, self.desk.recording, self.desk.view().path)
         else:
             self.notify("nothing has been measured yet", severity="warning")

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from profiler.client import EngineClient
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Stop
-from profiler.events import Finished, PlanEnded, Planned, Samples, Telemetry
+from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Stop, Train
+from profiler.events import Finished, PlanEnded, Planned, Samples, Telemetry, TrainingPlanned
 from profiler.plan import Plan
 from profiler.recording import Recording
+from profiler.training_plan import TrainingPlan
 from tui.app.view import Mode, View
 
 # Readings while nothing is measured are for the sparklines, and older ones are let go in batches.
@@ -28,6 +29,7 @@ class Desk:
     recording: Recording = field(default_factory=Recording)
     hello: Hello | None = None
     running: Plan | None = None
+    training: TrainingPlan | None = None
     paused: bool = False
     lost: bool = False
     """Whether the engine has died: nothing more comes, and nothing can be measured."""
@@ -47,9 +49,11 @@ class Desk:
         self._heard_s = self.clock()
         match message:
             case Planned(plan=plan):
-                self.running, self.urgent = plan, True
+                self.running, self.training, self.urgent = plan, None, True
+            case TrainingPlanned(plan=training):
+                self.running, self.training, self.urgent = None, training, True
             case PlanEnded() | Finished():
-                self.running, self.urgent = None, True
+                self.running, self.training, self.urgent = None, None, True
             case Samples(first_round=0):
                 self.urgent = True
         self.recording.add(message)
@@ -61,7 +65,8 @@ class Desk:
 
     def lose(self) -> None:
         """The engine has died, and what it measured with it."""
-        self.running, self.paused, self.lost = None, False, True
+        self.running = self.training = None
+        self.paused, self.lost = False, True
         self.changed = self.urgent = True
 
     def send(self, command: Command) -> None:
@@ -69,19 +74,25 @@ class Desk:
         match command:
             case Pause():
                 self.paused = True
-            case Resume() | Measure() | Stop():
+            case Resume() | Measure() | Train() | Stop():
                 self.paused = False
         self.changed = self.urgent = True
         self.client.send(command)
 
+    @property
+    def is_measuring(self) -> bool:
+        """Whether the engine is at a plan, of either kind."""
+        return self.running is not None or self.training is not None
+
     def view(self) -> View:
         """This moment."""
-        since_s = self.clock() - self._heard_s if self._heard_s and self.running else 0.0
+        since_s = self.clock() - self._heard_s if self._heard_s and self.is_measuring else 0.0
         return View(
             mode=self.mode,
             hello=self.hello,
             recording=self.recording,
             running=self.running,
+            training=self.training,
             paused=self.paused,
             lost=self.lost,
             path=Path(self.hello.path) if self.hello and self.hello.path else None,
@@ -97,7 +108,7 @@ class Desk:
                     record.forget_samples()
 
     def _forget_idle_readings(self) -> None:
-        if self.running is not None or self.mode == "recording":
+        if self.is_measuring or self.mode == "recording":
             self._idle = 0
             return
         self._idle += 1

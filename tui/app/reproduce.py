@@ -10,7 +10,7 @@ from profiler.workload import PASSES, SHORT_DTYPES, Attention
 from tui.planning import QUICK_STOPPING
 
 _DEFAULT_TIMEOUT_S = 120.0
-_DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU
+DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU
 
 
 def command_for(workload: Attention, implementations: Sequence[str], plan: Plan) -> str:
@@ -20,7 +20,7 @@ def command_for(workload: Attention, implementations: Sequence[str], plan: Plan)
         "run",
         *("--impl", ",".join(implementations)),
         *_shape(workload),
-        *_baseline(implementations, plan.baseline),
+        *baseline_option(implementations, plan.baseline),
         *_passes(workload, plan),
         *_pace(plan.stopping, plan.takes),
         *_rest(plan),
@@ -62,7 +62,7 @@ def _passes(workload: Attention, plan: Plan) -> Iterator[str]:
         yield from ("--pass", ",".join(passes))
 
 
-def _baseline(implementations: Sequence[str], baseline: str | None) -> Iterator[str]:
+def baseline_option(implementations: Sequence[str], baseline: str | None) -> Iterator[str]:
     """That of the plan, unless it is the one that would be taken anyway."""
     taken = "pytorch" if "pytorch" in implementations else implementations[0]
     if baseline is not None and baseline != taken:
@@ -94,14 +94,14 @@ def _rest(plan: Plan) -> Iterator[str]:
     if plan.timeout_s != _DEFAULT_TIMEOUT_S:
         yield from ("--timeout", f"{plan.timeout_s:.12g}")
     if plan.memory_limit_bytes is not None:
-        yield from ("--memory-limit", _size(plan.memory_limit_bytes))
+        yield from ("--memory-limit", typed_size(plan.memory_limit_bytes))
     if plan.seed:
         yield from ("--seed", str(plan.seed))
-    if plan.device != _DEFAULT_DEVICE:
+    if plan.device != DEFAULT_DEVICE:
         yield from ("--device", plan.device)
 
 
-def _size(size_bytes: int) -> str:
+def typed_size(size_bytes: int) -> str:
     """A size as --memory-limit takes it, exact to the byte: "12GiB", "11444.091796875MiB"."""
     if size_bytes % 2**30 == 0:
         return f"{size_bytes // 2**30}GiB"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from profiler.environment import Device
@@ -12,6 +11,7 @@ from profiler.presets import PRESETS
 from profiler.units import count, shape_columns, yes_no
 from profiler.workload import PASSES, SHORT_DTYPES, Attention
 from tui.app.choice import Choice
+from tui.app.form_values import SWITCHES, as_in_form, switches
 from tui.asked import SHAPE_OPTIONS, Asked
 from tui.planning import make_plan
 
@@ -58,7 +58,6 @@ _STEPS: dict[str, tuple[str, ...]] = {
     "dropout": ("", "0.1", "0.2"),
     "softcap": ("", "30", "50"),
 }
-_SWITCHES = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 _START_SEQ = {"cuda": "1k..16k", "cpu": "128..512"}
 
 HELP = {
@@ -152,7 +151,7 @@ class SweepChoice:
         changes = {field: text}
         if text:
             changes |= dict.fromkeys(_EXCLUDES.get(field, ()), "")
-        if field == "decode" and _SWITCHES.get(text.lower()):
+        if field == "decode" and SWITCHES.get(text.lower()):
             changes |= {"seq_dist": "", "passes": ""}  # those that it has
         if field == "preset" and text:
             changes |= {"impl": "", "baseline": ""}  # those of the preset, until others are typed
@@ -179,7 +178,7 @@ class SweepChoice:
             preset=self.preset or None,
             passes=self.passes or None,
             baseline=self.baseline or None,
-            quick=_switches(self.quick, "quick")[-1:] == (True,),
+            quick=switches(self.quick, "quick")[-1:] == (True,),
             label=None if self.preset else "sweep",
         )
         if self.preset:
@@ -187,8 +186,8 @@ class SweepChoice:
         texts = {name: self.text(name) or None for name in _TEXT_OPTIONS}
         return replace(
             asked,
-            causal=_switches(self.causal, "causal"),
-            decode=_switches(self.decode, "decode")[-1:] == (True,),
+            causal=switches(self.causal, "causal"),
+            decode=switches(self.decode, "decode")[-1:] == (True,),
             **texts,  # type: ignore[arg-type]
         )
 
@@ -201,7 +200,7 @@ class SweepChoice:
         try:
             return make_plan(self.asked(), device)
         except ValueError as error:  # PlanError and UnknownImplementation
-            raise PlanError(_as_in_form(str(error))) from None
+            raise PlanError(as_in_form(str(error))) from None
 
 
 _TEXT_OPTIONS = tuple(name for name in SHAPE_OPTIONS if name not in ("causal", "decode"))
@@ -262,19 +261,3 @@ def _value(shape: object, field: str) -> str:
     if isinstance(value, tuple):
         return f"list:{','.join(map(str, value))}"
     return "none" if value is None else SHORT_DTYPES.get(str(value), str(value))
-
-
-def _switches(text: str, name: str) -> tuple[bool, ...]:
-    """A list of yes and no."""
-    parts: Iterable[str] = (part.strip().lower() for part in text.split(",")) if text else ()
-    found: dict[bool, None] = {}
-    for part in parts:
-        if part not in _SWITCHES:
-            raise PlanError(f"{name} takes yes, no or both (no,yes), not '{part}'")
-        found[_SWITCHES[part]] = None
-    return tuple(found)
-
-
-def _as_in_form(message: str) -> str:
-    """A message about options, about the fields of the form instead: "--head-dim" is its "head dim"."""
-    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda match: match[1].replace("-", " "), message)

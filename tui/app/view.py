@@ -9,6 +9,7 @@ from typing import Literal
 from profiler.control import Hello
 from profiler.plan import Plan
 from profiler.recording import Recording
+from profiler.training_plan import TrainingPlan
 
 Mode = Literal["live", "demo", "recording", "watch"]
 
@@ -17,15 +18,16 @@ Mode = Literal["live", "demo", "recording", "watch"]
 class View:
     """A moment of the app, handed to a screen's `show`. What it holds is not to be changed by who paints it.
 
-    `running` is the plan being measured, None when the engine rests; `paused` whether it will
-    begin no further shape, `lost` whether the engine has died. `path` is the session file. `now_s` is the
-    session's time, for what has elapsed.
+    `running` is the plan being measured and `training` what is being trained: one of them at most, none
+    when the engine rests. `paused` tells whether it will begin no further shape or row, `lost` whether the
+    engine has died. `path` is the session file. `now_s` is the session's time, for what has elapsed.
     """
 
     mode: Mode = "live"
     hello: Hello | None = None
     recording: Recording = field(default_factory=Recording)
     running: Plan | None = None
+    training: TrainingPlan | None = None
     paused: bool = False
     lost: bool = False
     path: Path | None = None

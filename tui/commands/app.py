@@ -64,7 +64,7 @@ def _names(typed: Sequence[str], *, is_elsewhere: bool) -> tuple[str, ...]:
     import impls
     from impls import own
     from profiler.plan import PlanError
-    from tui.planning import split_names
+    from tui.option_values import split_names
 
     try:
         names = split_names(typed)

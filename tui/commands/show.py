@@ -1,4 +1,4 @@
-"""`attnprof show`: a saved session as a table, above it what is behind it."""
+"""`attnprof show`: a saved session as tables, above them what is behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profiler.units import plain_text
 from tui.errors import Refusal
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 
 @click.command("show")
@@ -50,31 +50,29 @@ def _print(recording: Recording) -> None:
     from rich.text import Text
 
     from tui.details import details
-    from tui.tables import results_table
+    from tui.tables import as_text, results_table
+    from tui.training_tables import training_view
 
     console = Console(highlight=False)
     # The table last: it is what a person looks for, and the lines of kernels may be more than a screen.
     behind = list(details(recording))
     for line in (*_heading(recording), *behind, *([""] if behind else [])):
         console.print(Text(line), soft_wrap=True)
-    if recording.cases and (console.is_terminal or "COLUMNS" in os.environ):
-        console.print(results_table(recording, width=console.width))
-    elif recording.cases:
-        # In a pipe nothing is left out or wrapped: the reader may have any width, or be a program.
-        click.echo(_whole(results_table(recording, width=None)))
+    # In a pipe nothing is left out or wrapped: the reader may have any width, or be a program.
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else None
+    tables: list[RenderableType] = [results_table(recording, width=width)] if recording.cases else []
+    if recording.trainings:
+        tables += training_view(recording, width=width)
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        if width is None:
+            click.echo(as_text(table))
+        else:
+            console.print(table)
     for log in recording.logs:
         if log.level != "info":
             console.print(Text(f"{log.level}: {plain_text(log.message)}"), soft_wrap=True)
-
-
-def _whole(table: Table) -> str:
-    """The table as plain text, its lines as long as they are."""
-    from rich.console import Console
-
-    console = Console(highlight=False, width=10_000, no_color=True)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _heading(recording: Recording) -> Iterator[str]:
@@ -92,6 +90,6 @@ def _heading(recording: Recording) -> Iterator[str]:
         yield f"note of {wording.day(note.written)}: {plain_text(note.text)}"
     if how := wording.ending(recording):
         yield how
-    if not recording.cases:
+    if not recording.cases and not recording.trainings:
         yield "Nothing was measured."
     yield ""

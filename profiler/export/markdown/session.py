@@ -15,7 +15,11 @@ from profiler.wording import day, device_name, ending
 def title(recording: Recording) -> str:
     """The heading of the report."""
     header, label = recording.header, recording.label
-    subject = f"{escape(label)}: attention" if label else "Attention"
+    kinds = [
+        kind for kind, has in (("attention", recording.cases), ("GPT-2 training", recording.trainings)) if has
+    ]
+    subject = " and ".join(kinds) or "attention"
+    subject = f"{escape(label)}: {subject}" if label else f"{subject[0].upper()}{subject[1:]}"
     return f"# {subject} on {escape(device_name(header.environment if header else None))}"
 
 
@@ -25,10 +29,10 @@ def interruption(recording: Recording) -> str | None:
     return f"> **{escape(how)}** The figures are those measured until then." if how else None
 
 
-def summary(recording: Recording, all_rows: Sequence[Row]) -> str:
+def summary(recording: Recording, all_rows: Sequence[Row]) -> str | None:
     """What was compared, over which shapes, against what."""
     if not all_rows:
-        return "Nothing was measured."
+        return None if recording.trainings else "Nothing was measured."
     shapes = shape_columns(row.workload for row in all_rows)
     names = dict.fromkeys(row.implementation for row in all_rows)
     lines = [f"Implementations: {', '.join(map(code, names))}"]

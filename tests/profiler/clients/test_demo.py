@@ -12,7 +12,7 @@ import pytest
 from profiler.client import EngineClient
 from profiler.clients.demo import DemoEngine
 from profiler.clients.repertoire import Parameter
-from profiler.control import Command, Hello, Measure, Pause, Resume, Skip, Stop
+from profiler.control import Command, Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import (
     CaseChecked,
     CaseStarted,
@@ -30,6 +30,7 @@ from profiler.events import (
     Samples,
     SessionStarted,
     Telemetry,
+    TrainingFailure,
 )
 from profiler.plan import Plan, Takes
 from profiler.recording import Recording
@@ -49,6 +50,7 @@ from tests.examples import (
 from tests.examples import plan as example_plan
 from tests.profiler.clients.hearing import Ear
 from tests.shapes import attention as small
+from tests.training_examples import training, training_plan
 
 BEAT_S = 0.002
 QUICK = Takes(accuracy=False, graphs=False, ceilings=False)
@@ -94,6 +96,25 @@ def after(client: DemoEngine, *commands: Command, plans: int = 1) -> Ear:
 
 def folded(ear: Ear) -> Recording:
     return Recording.of(message for message in ear.heard if isinstance(message, Event))
+
+
+def test_training_is_answered_with_why_a_demonstration_has_none_and_it_plays_on(tmp_path: Path) -> None:
+    asked = training_plan([training(), training(context=2048)], ("pytorch", "flash2"))
+
+    async def train_then_measure(ear: Ear) -> None:
+        client.send(Train(plan=asked))
+        await ear.count(PlanEnded)
+        client.send(Measure(plan=plan(SHORT, takes=QUICK)))
+        await ear.count(PlanEnded, 2)
+
+    client = demo(tmp_path)
+    ear = heard_of(client, train_then_measure)
+    failures = ear.all_of(TrainingFailure)
+    assert [failure.case for failure in failures] == [0, 1, 2, 3]
+    assert {failure.kind for failure in failures} == {"unsupported"}
+    assert "replays a recording" in failures[0].message and "attnprof train" in failures[0].message
+    assert ear.all_of(Result)
+    assert ear.all_of(Finished)[0].failures >= 4
 
 
 def figures(some: list[Row]) -> list[object]:

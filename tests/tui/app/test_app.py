@@ -13,10 +13,11 @@ from textual.command import CommandInput, CommandPalette
 
 from profiler.clients.demo import DemoEngine
 from profiler.clients.recorded import RecordedSession
-from profiler.control import Pause, Resume, Skip, Stop
-from profiler.events import CaseStarted, Finished, Kernel, Kernels, PlanEnded, Planned
+from profiler.control import Pause, Resume, Skip, Stop, Train
+from profiler.events import CaseStarted, Finished, Kernel, Kernels, PlanEnded, Planned, TrainingPlanned
 from profiler.plan import Plan
 from tests.examples import attention, cases, checked, measured, plan, single_events, telemetry
+from tests.training_examples import study_events, trained, training, training_cases, training_plan
 from tests.tui.app.fake import FakeEngine, hello, opening
 from tests.tui.app.pilot import drive, press
 from tests.tui.app.whole import (
@@ -42,9 +43,12 @@ from tui.app.screens.details import DetailsScreen
 from tui.app.screens.help import HelpScreen
 from tui.app.screens.sessions import SessionsScreen
 from tui.app.screens.sweep import SweepScreen
+from tui.app.screens.train import TrainScreen
+from tui.app.screens.training_details import TrainingDetailsScreen
 from tui.app.widgets.axes import AxesForm
 
 FIRST = default_choice(hello())
+TRAINING = training_plan([training(context=256), training()], ("pytorch", "flash2"))
 SWEEP = plan([attention(seq=seq) for seq in (512, 1024, 2048)], ("pytorch", "flash2"))
 RECORDED = "20261122T102112Z-h100-80gb-hbm3-sweep.jsonl"
 
@@ -84,10 +88,12 @@ def begin_sweep(client: FakeEngine, of: Plan = SWEEP) -> None:
 # Screens.
 
 
-def test_1_2_and_3_put_the_screens_in_front_and_0_is_for_coming_back_only(sessions: Path) -> None:
+def test_1_to_4_put_the_screens_in_front_and_0_is_for_coming_back_only(sessions: Path) -> None:
+    screens = (("2", SweepScreen), ("3", SessionsScreen), ("4", TrainScreen), ("1", BenchScreen))
+
     async def scenario() -> None:
         async with running(measuring()) as (app, pilot):
-            for key, kind in (("2", SweepScreen), ("3", SessionsScreen), ("1", BenchScreen)):
+            for key, kind in screens:
                 await press(pilot, key)
                 assert front(app) is kind
             assert "0" not in app.screen.active_bindings or not app.screen.active_bindings["0"].enabled
@@ -256,6 +262,117 @@ def test_kernels_are_not_taken_while_a_sweep_runs() -> None:
     drive(scenario())
 
 
+# Training.
+
+
+def begin_training(client: FakeEngine) -> None:
+    """The engine says that it trains in place of what ran, and that half of it is done."""
+    tell(client, TrainingPlanned(at_s=3.0, plan=TRAINING))
+    for case in training_cases(TRAINING)[:2]:
+        tell(client, *trained(case, batch=16, tokens_per_s=60_000.0, at_s=4.0))
+
+
+def test_a_training_is_started_as_the_form_says_in_place_of_what_is_measured() -> None:
+    async def scenario() -> None:
+        client = measuring()
+        async with running(client) as (app, pilot):
+            await press(pilot, "4")
+            await settle(app, pilot)
+            await press(pilot, "right", "g")
+            (asked,) = client.all_of(Train)
+            assert isinstance(asked, Train)
+            (row,) = asked.plan.trainings
+            assert row.model.name == "gpt2-medium"
+            assert asked.plan.implementations == FIRST.implementations
+            assert asked.plan.device == "cuda:0"
+
+    drive(scenario())
+
+
+def test_a_training_is_paused_skipped_and_stopped_and_what_it_lacks_is_trained_on_request() -> None:
+    async def scenario() -> None:
+        client = FakeEngine(opening())
+        async with running(client) as (app, pilot):
+            client.commands.clear()
+            begin_training(client)
+            await press(pilot, "4")
+            await settle(app, pilot)
+            assert "2 of 4 cases" in shown(app)
+            await press(pilot, "p")
+            await settle(app, pilot)
+            await press(pilot, "p", "x", "S")
+            assert client.commands == [Pause(), Resume(), Skip(), Stop()]
+            tell(client, PlanEnded(at_s=9.0, ending="interrupted"))
+            await settle(app, pilot)
+            await press(pilot, "R")
+            (asked,) = client.all_of(Train)
+            assert isinstance(asked, Train) and asked.plan.trainings == TRAINING.trainings[1:]
+
+    drive(scenario())
+
+
+def test_a_training_is_not_given_up_for_a_turned_parameter_which_is_measured_after_it() -> None:
+    async def scenario() -> None:
+        client = FakeEngine(opening())
+        async with running(client) as (app, pilot):
+            begin_training(client)
+            client.commands.clear()
+            await press(pilot, "right")
+            await settle(app, pilot)
+            assert "a training is running" in shown(app).splitlines()[0]
+            assert "not measured: a training is running" in shown(app)
+            await press(pilot, "r")
+            assert said(app) == "a training is running: stop it first (4, then S)"
+            assert client.commands == []
+            tell(client, PlanEnded(at_s=9.0, ending="completed"))
+            await until(pilot, lambda: bool(plans(client)))
+            assert plans(client)[0].workloads == (replace(FIRST, seq=4096).workload(),)
+
+    drive(scenario())
+
+
+def test_the_end_of_a_training_leaves_what_the_bench_knows_as_it_was() -> None:
+    async def scenario() -> None:
+        client = FakeEngine(opening())
+        async with running(client) as (app, pilot):
+            (asked,) = plans(client)
+            first, *_ = cases(asked)
+            tell(client, Planned(plan=asked), *checked(first), *measured(first, asked.passes))
+            begin_training(client)
+            tell(client, PlanEnded(at_s=9.0, ending="completed"))
+            await settle(app, pilot)
+            assert app.driver.seen(FIRST) is None
+
+    drive(scenario())
+
+
+def test_a_recorded_training_opens_on_its_screen_and_its_report_is_written(sessions: Path) -> None:
+    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in study_events())
+    path = sessions / "20261123T000000Z-h100-80gb-hbm3-gpt2-compile.jsonl"
+    path.write_bytes(lines)
+
+    async def scenario() -> None:
+        async with running(measuring(), size=(120, 30)) as (app, pilot):
+            await press(pilot, "3")
+            await until(pilot, lambda: bool(line_with(app, "gpt2-compile")))
+            await press(pilot, "home", "down", "enter")
+            await until(pilot, lambda: front(app) is TrainScreen and app.desk.recording.finished is not None)
+            await settle(app, pilot)
+            assert "9 of 9 cases" in shown(app) and "+16,094" in shown(app)
+            await press(pilot, "d")
+            await settle(app, pilot)
+            assert front(app) is TrainingDetailsScreen
+            assert "63,820 tokens/s" in shown(app)
+            await press(pilot, "escape", "e")
+            (report,) = sessions.parent.glob("*.md")
+            assert report.stem == path.stem and "63,820" in report.read_text()
+            await press(pilot, "0")
+            await settle(app, pilot)
+            assert front(app) is BenchScreen
+
+    drive(scenario())
+
+
 # Other keys.
 
 
@@ -358,7 +475,7 @@ def test_q_ends_the_app_and_then_the_engine_is_closed(key: str) -> None:
 def test_the_palette_has_every_action_that_a_key_has_here() -> None:
     async def scenario() -> None:
         async with running(measuring()) as (app, pilot):
-            for key in ("1", "2", "3"):
+            for key in ("1", "2", "3", "4"):
                 await press(pilot, key)
                 offered = {command.title for command in app.get_system_commands(app.screen)}
                 for active in app.screen.active_bindings.values():

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from profiler.control import Command, EngineMessage, Measure, Pause, Resume, Skip, Stop
-from profiler.events import Event, Finished, Log, PlanEnded, Planned
+from profiler.control import Command, EngineMessage, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.events import Event, Finished, Log, PlanEnded, Planned, TrainingPlanned
 from tests.examples import attention, cases, checked, header, measured, plan, samples, telemetry
+from tests.training_examples import training, training_plan
 from tests.tui.app.fake import FakeEngine, hello
 from tui.app.desk import Desk
 from tui.app.view import Mode
@@ -173,3 +174,19 @@ def test_samples_that_a_later_measurement_took_the_place_of_are_let_go_and_resul
     assert (before.device_ms, before.wall_ms) == ([], [])
     assert before.result is not None
     assert made.recording.cases[1].passes["fwd"].device_ms
+
+
+def test_a_training_takes_the_place_of_what_is_measured_until_it_has_ended() -> None:
+    asked = training_plan([training()])
+    trains = desk(Planned(plan=PLAN), TrainingPlanned(at_s=1.0, plan=asked))
+    assert (trains.view().running, trains.view().training) == (None, asked)
+    assert trains.urgent and trains.is_measuring
+    trains.hear(PlanEnded(at_s=2.0, ending="completed"))
+    assert trains.view().training is None and not trains.is_measuring
+
+
+def test_a_new_training_ends_a_pause() -> None:
+    paused = desk(hello())
+    paused.send(Pause())
+    paused.send(Train(plan=training_plan([training()])))
+    assert not paused.paused

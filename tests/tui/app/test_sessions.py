@@ -19,6 +19,7 @@ from profiler.session import SessionWriter
 from profiler.session_list import summary
 from profiler.session_reader import read_session
 from tests.examples import lab6_events, single_events
+from tests.training_examples import study_events
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
 from tui.app.screens.prompt import PromptScreen
 from tui.app.screens.sessions import SessionsScreen
@@ -131,6 +132,18 @@ def test_below_the_list_stands_what_is_known_of_the_one_under_the_cursor(folder:
         assert "interrupted: Ctrl+C" in text
 
     listed(folder, scenario)
+
+
+def test_a_training_stands_in_the_list_with_its_rows_and_what_they_have_in_common(tmp_path: Path) -> None:
+    save(tmp_path, datetime(2026, 11, 22, tzinfo=UTC), "gpt2-compile", study_events())
+
+    async def scenario(pilot: Pilot[None], screen: SessionsScreen, table: SessionTable) -> None:
+        _, first, *_ = painted(table)
+        assert "3     3  context  H100 80GB HBM3  completed" in first
+        text = "\n".join(painted(table))
+        assert "training, 3 rows x 3 implementations; gpt2-small" in text
+
+    listed(tmp_path, scenario, size=(100, 24))
 
 
 def test_enter_opens_what_can_be_read(folder: Path) -> None:

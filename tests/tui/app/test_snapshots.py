@@ -13,15 +13,30 @@ import pytest
 from profiler.clients.recorded import RecordedSession
 from profiler.control import EngineMessage
 from profiler.events import (
+    BatchTried,
     CaseChecked,
     CaseStarted,
     CatalogEntry,
     Event,
+    Finished,
     PlanEnded,
     Planned,
+    SessionStarted,
     Telemetry,
+    TrainingChecked,
+    TrainingPlanned,
 )
 from tests.examples import accuracy, attention, cases, checked, failed, header, measured, plan, samples
+from tests.training_examples import (
+    begun,
+    steps,
+    study_events,
+    trained,
+    training,
+    training_cases,
+    training_failed,
+    training_plan,
+)
 from tests.tui.app.fake import FakeEngine, hello, opening
 from tests.tui.app.pilot import drive
 from tests.tui.app.snapshots import assert_screen
@@ -126,6 +141,35 @@ def half_a_sweep() -> Iterator[Event | EngineMessage]:
             yield from measured(case, SWEEP.passes, speed=speed, at_s=11.5 + number)
 
 
+def told(events: Iterable[Event]) -> list[Event]:
+    """What a live engine tells of a recorded training: all that is not about the session itself."""
+    return [event for event in events if not isinstance(event, SessionStarted | Finished)]
+
+
+def half_a_training() -> Iterator[Event | EngineMessage]:
+    """Two of six rows are trained; of the third one fails, one makes steps, one looks for its batch."""
+    asked = training_plan(
+        [training(model, context) for model in ("small", "medium") for context in (256, 1024, 2048)]
+    )
+    yield TrainingPlanned(at_s=5.0, plan=asked)
+    first = training_cases(asked)
+    for place, (case, tokens) in enumerate(zip(first[:6], (63_820, 72_785, 71_628) * 2, strict=True)):
+        batch, tokens_per_s = (64, tokens) if place < 3 else (16, 0.9 * tokens)
+        yield from trained(case, batch=batch, tokens_per_s=tokens_per_s, at_s=6.0 + place)
+    plain, flash, last = first[6:9]
+    yield begun(plain, 20.0)
+    yield BatchTried(at_s=20.1, case=plain.number, batch=1, fits=False)
+    yield training_failed(plain, "oom", "not even a batch of 1 fits", 6 * 2**30)
+    yield begun(flash, 21.0)
+    yield TrainingChecked(
+        at_s=22.0, case=flash.number, batch=8, parameters=124_000_000, first_step_ms=21_000.0
+    )
+    yield steps(flash, [21_000.0, *[300.0 + place % 7 for place in range(61)]], at_s=40.0)
+    yield begun(last, 41.0)
+    for batch in (8, 16, 12):
+        yield BatchTried(at_s=41.0 + batch / 10, case=last.number, batch=batch, fits=batch == 8)
+
+
 def recorded(name: str, *keys: str, size: str, settings: Settings = QUICK_ONLY) -> None:
     """What the recorded session shows after some keys is what was agreed on."""
 
@@ -147,13 +191,19 @@ def live(
     *keys: str,
     size: str,
     says: Iterable[EngineMessage],
+    first: Iterable[Event | EngineMessage] = (),
     then: Iterable[Event | EngineMessage] = (),
 ) -> None:
-    """What the app shows of an engine that says something, and after some keys something more."""
+    """What the app shows of an engine that says something, and after some keys something more.
+
+    What it says `first` is painted before the keys.
+    """
 
     async def scenario() -> None:
         client = FakeEngine(says)
         async with running(client, size=SIZES[size]) as (app, pilot):
+            tell(client, *first)
+            await settle(app, pilot)
             for key in keys:
                 await pilot.press(key)
             tell(client, *then)
@@ -213,6 +263,25 @@ def test_a_finished_sweep_as_a_chart(size: str) -> None:
 
 def test_the_details_of_a_case(size: str) -> None:
     recorded("details", "tab", "end", "enter", size=size)
+
+
+def test_the_form_of_a_training(size: str) -> None:
+    live("train-form", "4", "home", "right", size=size, says=opening())
+
+
+def test_a_training_that_runs(size: str) -> None:
+    says = [*opening(), *readings(30.0, count=100)]
+    live("train-running", "4", size=size, says=says, then=half_a_training())
+
+
+def test_a_finished_training(size: str) -> None:
+    end = PlanEnded(at_s=90.0, ending="completed")
+    live("train", "4", "right", size=size, says=opening(), first=[*told(study_events()), end])
+
+
+def test_the_details_of_a_training(size: str) -> None:
+    keys = ("4", "home", "right", "right", "enter")
+    live("training-details", *keys, size=size, says=opening(), first=told(study_events()))
 
 
 def test_the_sessions(size: str) -> None:

@@ -35,6 +35,19 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """What is said of each row as a whole, behind the last column where there is room, below two titles."""
+
+    titles: tuple[str, str]
+    texts: tuple[str, ...]
+
+    @cached_property
+    def width(self) -> int:
+        """Of the widest of them."""
+        return max(map(len, (*self.titles, *self.texts)))
+
+
+@dataclass(frozen=True)
 class Grid:
     """The cells by row and column, with the values of the varying parameters before each row."""
 
@@ -45,6 +58,9 @@ class Grid:
     baseline: str | None = None
     running: int | None = None
     """The row that is being measured."""
+    captions: tuple[str, ...] = ()
+    """What stands below the implementations' names where a cell has several figures."""
+    tail: Tail | None = None
 
     @cached_property
     def shape_widths(self) -> tuple[int, ...]:
@@ -59,10 +75,18 @@ class Grid:
     def widths(self) -> tuple[int, ...]:
         """Of the implementations' columns."""
         columns = zip(*self.cells, strict=True)
+        sign = 0 if self.captions else 2
         return tuple(
-            max(len(first) + 2, len(second) + 2, *(len(cell.text) for cell in column))
-            for (first, second), column in zip(map(_name, self.implementations), columns, strict=True)
+            max(len(first) + 2, len(second) + sign, *(len(cell.text) for cell in column))
+            for (first, second), column in zip(map(self.title, self.implementations), columns, strict=True)
         )
+
+    def title(self, implementation: str) -> tuple[str, str]:
+        """The two lines above an implementation's column, but for its mark and the sign below it."""
+        if not self.captions:
+            return _name(implementation)
+        sign = "= " if implementation == self.baseline else ""
+        return sign + plain_text(implementation), self.captions[self.implementations.index(implementation)]
 
 
 @dataclass(frozen=True)
@@ -152,10 +176,24 @@ def draw(grid: Grid, window: Window, width: int, height: int, *, look: Look, gly
     last = window.first_column + columns_in_view(grid, window.first_column, width)
     columns = range(window.first_column, min(last, len(grid.implementations)))
     rows = range(window.first_row, min(window.first_row + height - HEADER_LINES, len(grid.cells)))
-    return [
-        *_header(grid, columns, look, glyphs),
-        *(_row(grid, row, columns, window, look, glyphs) for row in rows),
-    ]
+    header = _header(grid, columns, look, glyphs)
+    drawn = [_row(grid, row, columns, window, look, glyphs) for row in rows]
+    if grid.tail and last >= len(grid.implementations):
+        _append_tail(grid, grid.tail, rows, header, drawn, width, look)
+    return [*header, *drawn]
+
+
+def _append_tail(
+    grid: Grid, tail: Tail, rows: Sequence[int], header: list[Text], drawn: list[Text], width: int, look: Look
+) -> None:
+    taken = max(line.cell_len for line in (*header, *drawn))
+    if taken + _GAP + tail.width > width:
+        return
+    titles = [(title, look.muted) for title in tail.titles]
+    texts = [(tail.texts[row], look.of_column("")) for row in rows]
+    for line, (text, style) in zip((*header, *drawn), (*titles, *texts), strict=True):
+        line.append(" " * (taken - line.cell_len + _GAP))
+        line.append(f"{text:>{tail.width}}", style)
 
 
 def _header(grid: Grid, columns: Sequence[int], look: Look, glyphs: Glyphs) -> list[Text]:
@@ -173,13 +211,14 @@ def _header(grid: Grid, columns: Sequence[int], look: Look, glyphs: Glyphs) -> l
     bottom.right_crop(_GAP)
     for index in columns:
         name = grid.implementations[index]
-        first, second = _name(name)
+        first, second = grid.title(name)
         size = grid.widths[index]
         ascii_only = glyphs.ellipsis.isascii()
-        second = f"{glyphs.baseline} {second}".rstrip() if name == grid.baseline else second
+        if name == grid.baseline and not grid.captions:
+            second = f"{glyphs.baseline} {second}".rstrip()
         top.append(" " * (_GAP + size - len(first) - 2))
         top.append(mark_of(index, ascii_only=ascii_only), colour_of(name)).append(f" {first}", look.header)
-        bottom.append(f"{second:>{_GAP + size}}", look.header)
+        bottom.append(f"{second:>{_GAP + size}}", look.muted if grid.captions else look.header)
     top.append(f" {after}")
     return [top, bottom]
 

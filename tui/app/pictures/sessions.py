@@ -119,9 +119,12 @@ def about(session: SessionSummary, width: int, look: Look) -> list[Text]:
     lines = [Text(plain_text(session.path.name), look.value)]
     if session.shapes:
         more = ", then others" if session.has_more else ""
-        measured = (
-            f"{count(session.shapes, 'shape')} x {count(session.implementations, 'implementation')}{more}"
+        shapes = (
+            f"training, {count(session.shapes, 'row')}"
+            if session.is_training
+            else count(session.shapes, "shape")
         )
+        measured = f"{shapes} x {count(session.implementations, 'implementation')}{more}"
         varied = f"varied: {', '.join(session.varied)}" if session.varied else ""
         lines.append(Text("; ".join(filter(None, (measured, session.shape, varied)))))
     if session.device or session.command:

@@ -34,7 +34,9 @@ class Head:
     preparing: bool = False
     note: str = ""
     hint: str = ""
-    """Which keys to begin with, where no figures are shown."""
+    """Which keys to begin with, or how to read what is shown, where it is no metric."""
+    unit: str = "shape"
+    """What is measured to its end before a pause."""
 
 
 def caption(view: View, sweep: Sweep) -> str:
@@ -86,7 +88,7 @@ def _progress(head: Head, look: Look, glyphs: Glyphs) -> Text:
     if head.left_s is not None:
         line.append(f"   about {clock(head.left_s)} left", look.muted)
     if head.paused:
-        line.append("   paused after this shape: p goes on", look.warning)
+        line.append(f"   paused after this {head.unit}: p goes on", look.warning)
     return line
 
 

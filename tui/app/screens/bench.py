@@ -66,7 +66,14 @@ class BenchScreen(Screen[None]):
         Binding(
             "s", "sort", "Sort", show=False, id="bench.sort", tooltip="Sort the table by its next column"
         ),
-        Binding("d", "details", "Details", id="bench.details", tooltip="All that is known of the row's case"),
+        Binding(
+            "d",
+            "details",
+            "Details",
+            show=False,
+            id="bench.details",
+            tooltip="All that is known of the row's case",
+        ),
         Binding(
             "slash", "filter", "Filter", show=False, id="bench.filter", tooltip="Narrow the table by name"
         ),

@@ -71,7 +71,9 @@ class SweepScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="sweep.pause", tooltip="Begin no further shape, or go on"),
-        Binding("x", "skip", "Skip", id="sweep.skip", tooltip="Leave this shape, go on with the next"),
+        Binding(
+            "x", "skip", "Skip", show=False, id="sweep.skip", tooltip="Leave this shape, go on with the next"
+        ),
         Binding("S", "stop", "Stop", id="sweep.stop", tooltip="Measure nothing more"),
         Binding("R", "resume", "Resume", id="sweep.resume", tooltip="Measure what is missing"),
         Binding("n", "new", "New", id="sweep.new", tooltip="Choose what to sweep"),

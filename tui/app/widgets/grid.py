@@ -28,6 +28,9 @@ class GridTable(Painted, can_focus=True):
             super().__init__()
             self.case = case
 
+    class Moved(Message):
+        """The cursor is on another cell."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1, 0)", "Up", show=False, id="grid.up"),
         Binding("down", "move(1, 0)", "Down", show=False, id="grid.down"),
@@ -53,6 +56,17 @@ class GridTable(Painted, can_focus=True):
         column = self._window.cursor[1]
         names = self._grid.implementations
         return names[column] if column < len(names) else None
+
+    @property
+    def case(self) -> int | None:
+        """The case that the cursor is on; None where none has begun."""
+        row, column = self._window.cursor
+        return self._grid.cells[row][column].case if self._has_cell(row, column) else None
+
+    @property
+    def row(self) -> int:
+        """The row that the cursor is in."""
+        return self._window.cursor[0]
 
     @property
     def follows(self) -> bool:
@@ -87,11 +101,8 @@ class GridTable(Painted, can_focus=True):
 
     def action_open(self) -> None:
         """Open what is behind the cell under the cursor, if there is something."""
-        row, column = self._window.cursor
-        if row < len(self._grid.cells) and column < len(self._grid.implementations):
-            case = self._grid.cells[row][column].case
-            if case is not None:
-                self.post_message(self.Opened(case))
+        if self.case is not None:
+            self.post_message(self.Opened(self.case))
 
     def on_click(self, event: Click) -> None:
         """A click brings the cursor to a cell; a second one opens it."""
@@ -135,6 +146,9 @@ class GridTable(Painted, can_focus=True):
         self._window = self._in_view(self._window)
         super().paint()
 
+    def _has_cell(self, row: int, column: int) -> bool:
+        return row < len(self._grid.cells) and column < len(self._grid.implementations)
+
     @property
     def _room(self) -> int:
         return max(1, self.size.height - HEADER_LINES)
@@ -158,7 +172,9 @@ class GridTable(Painted, can_focus=True):
     def _go_to(self, row: int, column: int) -> None:
         row = min(max(row, 0), max(0, len(self._grid.cells) - 1))
         column = min(max(column, 0), max(0, len(self._grid.implementations) - 1))
-        self._window = replace(self._window, cursor=(row, column))
+        if (row, column) != self._window.cursor:
+            self._window = replace(self._window, cursor=(row, column))
+            self.post_message(self.Moved())
         self.paint()
 
     def _in_view(self, window: Window) -> Window:

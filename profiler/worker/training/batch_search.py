@@ -1,0 +1,103 @@
+"""The largest batch that fits, found by few tries.
+
+Batches are the study's: multiples of eight down to eight, then by one. What a step holds at its peak
+is nearly a line in the batch, above what it holds at any (parameters, states). More exactly it is the
+larger of several lines, one for each moment of a step, so it bends upwards only: a line through two
+batches that fit never foretells too much for a larger one. Where even that is more than there is, the
+larger one need not be tried. Foretold to fit says less, for memory splinters: that is always tried.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+EIGHT = 8
+MOST = 4096
+"""No larger batch is tried: no step would end in a reasonable time."""
+
+# Peaks of the same step differ by what is rounded up and by libraries' workspaces, well under a hundredth.
+_MARGIN = 0.02
+# A line through two small batches may be nearly flat.
+_MOST_GROWTH = 4
+
+
+def candidates(most: int = MOST) -> list[int]:
+    """The batches that there are, ascending."""
+    return [*range(1, min(most, EIGHT) + 1), *range(2 * EIGHT, most + 1, EIGHT)]
+
+
+def largest_batch(
+    fits: Callable[[int], int | None], *, static_bytes: int, room_bytes: int, most: int = MOST
+) -> int:
+    """The largest candidate that fits, 0 if none does.
+
+    `fits` tries a batch and returns its peak in bytes, None where it ran out of memory. `static_bytes`
+    are held at any batch, `room_bytes` is all there is, with these. The next larger candidate
+    was tried and does not fit, or cannot.
+    """
+    search = _Search(candidates(most), static_bytes, room_bytes)
+    index = bisect_right(search.sizes, EIGHT) - 1
+    while True:
+        search.note(index, fits(search.sizes[index]))
+        if search.is_over:
+            return search.sizes[search.low] if search.low >= 0 else 0
+        index = search.next()
+
+
+@dataclass
+class _Search:
+    """What is known: indices of the largest that fits and of the smallest that does not, and peaks.
+
+    `back` is how far to step back from a batch that was foretold to fit and did not; 0 after one that does.
+    """
+
+    sizes: list[int]
+    static_bytes: int
+    room_bytes: int
+    peaks: dict[int, int] = field(default_factory=dict)
+    low: int = -1
+    high: int = field(init=False)
+    back: int = 0
+
+    def __post_init__(self) -> None:
+        self.high = len(self.sizes)
+
+    def note(self, index: int, peak_bytes: int | None) -> None:
+        if peak_bytes is None:
+            self.high, self.back = index, max(2 * self.back, 1)
+        else:
+            self.low, self.back = index, 0
+            self.peaks[self.sizes[index]] = peak_bytes
+
+    @property
+    def is_over(self) -> bool:
+        if self.high - self.low == 1:
+            return True
+        if len(self.peaks) < 2:
+            return False
+        # From afar, so that a peak that is a little off tilts the line as little as can be.
+        foretold = self._foretold(self.sizes[self.low + 1], min(self.peaks), max(self.peaks))
+        return foretold > self.room_bytes * (1 + _MARGIN)
+
+    def next(self) -> int:
+        """The next to try, between the two."""
+        if self.low < 0:
+            return 0
+        *_, before, largest = 0, *sorted(self.peaks)
+        most = _MOST_GROWTH * largest if before else MOST
+        hopeful = [
+            size
+            for size in self.sizes
+            if size <= most and self._foretold(size, before, largest) <= self.room_bytes
+        ]
+        index = len(hopeful) - 1
+        if index >= self.high:  # memory splinters here more than a step's width
+            index = self.high - self.back if self.back else (self.low + self.high) // 2
+        return min(max(index, self.low + 1), self.high - 1)
+
+    def _foretold(self, size: int, small: int, large: int) -> float:
+        """By the line through two batches that fit; 0 stands for what is held at any."""
+        low, high = self.peaks.get(small, self.static_bytes), self.peaks[large]
+        return low + (size - small) * (high - low) / (large - small)

@@ -1,0 +1,310 @@
+"""A row of the table, measured: each case checked and warmed up, then all together in rounds.
+
+Between two visits a case keeps what it was prepared and compiled with, not its activations: whoever is
+visited finds the device as if it were alone, and makes some steps before its clock runs. With CUDA
+graphs that cannot be, for they hold their memory as long as they live: there one case is measured
+after the other, each to its end.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from impls import UnknownImplementation
+from impls.contract import Implementation
+from profiler.events import Log, TrainingChecked, TrainingStarted
+from profiler.protocol import MeasureTraining, ShapeDone, Visiting, WorkerMessage
+from profiler.training_plan import TrainingCase
+from profiler.worker import cut
+from profiler.worker.check import CannotRun
+from profiler.worker.compiled import forget_compiled, let_backward_reuse
+from profiler.worker.devices import Device
+from profiler.worker.failures import Explanation, explain
+from profiler.worker.lost import raise_if_lost
+from profiler.worker.rounds import has_settled
+from profiler.worker.training.agreement import Judge
+from profiler.worker.training.attention_share import attention_percent, operators_of
+from profiler.worker.training.finding import Finding
+from profiler.worker.training.first_steps import FirstSteps
+from profiler.worker.training.shared import SharedModel
+from profiler.worker.training.steps import Block, diverged_at, run_block
+from profiler.worker.training.subject import Subject, diverged, failure
+
+Send = Callable[[WorkerMessage], None]
+Find = Callable[[str], Implementation]
+
+MOST_ROUNDS = 8
+"""Measured steps are dealt out to so many rounds: the median of fewer than six ratios has no interval."""
+
+# After a visit to another case the first step allocates, and the second does where it finds what the
+# first has left; else one fills the queue.
+_LEAD_IN = 1
+_LEAD_IN_AFTER_ANOTHER = 2
+# Whoever watches sees steps before the measured ones come about so often.
+_BLOCK_MS = 500.0
+_LONGEST_BLOCK = 25
+
+
+def measure_training(request: MeasureTraining, device: Device, find: Find, send: Send) -> None:
+    """Do what is asked and send every event of it.
+
+    Raises:
+        DeviceLost: the device can no longer be used; what was measured has been sent.
+    """
+    # A collection goes through all that torch has loaded, a tenth of a second each time, if it may.
+    gc.collect()
+    gc.freeze()
+    with suppress(cut.CutShort):
+        _measure(request, device, find, send)
+    forget_compiled()
+    device.release()
+    send(ShapeDone())
+
+
+def _measure(request: MeasureTraining, device: Device, find: Find, send: Send) -> None:
+    forget_compiled()
+    let_backward_reuse()
+    shared = _open(request, device, send)
+    if shared is None:
+        return
+    row = _Row(request, shared, device, find, send)
+    if request.training.mode == "reduce-overhead":
+        for case in request.cases:
+            row.measure([case])
+            forget_compiled()
+    else:
+        row.measure(request.cases)
+
+
+def _open(request: MeasureTraining, device: Device, send: Send) -> SharedModel | None:
+    """The model that all cases share; if it cannot be made, no case can be measured."""
+    device.release()
+    send(Visiting(case=request.cases[0].number))
+    try:
+        return SharedModel(request.training, device, request.seed)
+    except Exception as error:
+        explanation = explain(error)
+    if explanation.kind == "oom":
+        explanation = Explanation(
+            "oom",
+            "out of memory: not even the parameters and the optimizer's states fit",
+            explanation.requested_bytes,
+        )
+    raise_if_lost(device, explanation, lambda lost: send(failure(request.cases[0], lost)))
+    for case in request.cases:
+        send(_started(case))
+        send(failure(case, explanation))
+    return None
+
+
+class _Row:
+    """What is going on in a row: who is there to be measured, and who has the device."""
+
+    def __init__(
+        self, request: MeasureTraining, shared: SharedModel, device: Device, find: Find, send: Send
+    ) -> None:
+        self._request = request
+        self._shared = shared
+        self._device = device
+        self._find = find
+        self._send = send
+        self._judge = Judge(shared, device)
+        self._order = random.Random(request.seed)
+        self._subjects: list[Subject] = []
+        self._at: Subject | None = None
+
+    def measure(self, cases: Sequence[TrainingCase]) -> None:
+        """Take these cases from their first step to their results."""
+        self._subjects = []
+        for case in cases:
+            subject = self._checked(case)
+            if subject is not None:
+                self._subjects.append(subject)
+                self._warm_up(subject)
+        self._run_rounds()
+        self._send_results()
+        self._subjects, self._at = [], None
+
+    def _checked(self, case: TrainingCase) -> Subject | None:
+        """The case at its batch, looked at; None if it cannot be measured, which has been told."""
+        self._send(_started(case))
+        try:
+            implementation = self._find(case.implementation)
+        except UnknownImplementation as error:  # a file that was edited since the engine looked at it
+            self._fail(case, Explanation("error", str(error)))
+            return None
+        self._at = None
+        finding = Finding(case.number, self._shared, implementation, self._device, self._send)
+        batch = self._request.batch
+        try:
+            first = finding.largest() if batch is None else finding.given(batch)
+        except CannotRun as error:
+            explanation = error.explanation
+        else:
+            self._send(self._what_it_told(case, first))
+            return Subject(case, first)
+        self._fail(case, explanation, finding.batch)
+        return None
+
+    def _what_it_told(self, case: TrainingCase, first: FirstSteps) -> TrainingChecked:
+        trainer, notes = first.trainer, list(first.notes)
+        if self._request.training.mode == "reduce-overhead" and len(self._request.cases) > 1:
+            notes.append("measured by itself, not in rounds: CUDA graphs keep their memory")
+        agreement = None
+        if self._request.takes.agreement:
+            trainer.renew()
+            agreement, why_not = self._judge.agreement(trainer)
+            self._look_after(case, why_not)
+            notes += [why_not] if why_not else []
+        backend = None
+        if trainer.implementation.backend_of is not None:
+            try:
+                backend = trainer.implementation.backend_of(operators_of(trainer))
+            except Exception as error:
+                notes.append(f"which backend ran is not known: {explain(error).message}")
+                self._look_after(case, notes[-1])
+        self._device.release()
+        return TrainingChecked(
+            case=case.number,
+            batch=trainer.batch,
+            parameters=self._shared.parameters,
+            first_step_ms=round(first.first_step_ms, 3),
+            compile_ms=None if first.compile_ms is None else round(first.compile_ms, 3),
+            graph_breaks=first.graph_breaks,
+            agreement=agreement,
+            backend=backend,
+            notes=tuple(notes),
+        )
+
+    def _warm_up(self, subject: Subject) -> None:
+        """The steps that are not measured, from the beginning of training."""
+        asked = self._request.stopping
+        subject.trainer.renew()
+        left, times_ms = asked.steps - asked.last, list[float]()
+        while left > 0 and subject in self._subjects:
+            by_time = int(_BLOCK_MS / max(subject.first.later_step_ms, 1e-3))
+            count = max(1, min(left, by_time, _LONGEST_BLOCK))
+            if (block := self._go_on(subject, count, None)) is None:
+                return
+            left -= count
+            times_ms += block.step_ms
+            if asked.precision is not None and has_settled(times_ms):
+                return
+
+    def _run_rounds(self) -> None:
+        """Visit all in rounds, in a fresh random order each, until their steps are made or precise."""
+        asked = self._request.stopping
+        for round_, count in enumerate(_dealt_out(asked.last)):
+            for subject in self._order.sample(self._subjects, k=len(self._subjects)):
+                self._go_on(subject, count, round_)
+            if asked.precision is not None and all(
+                subject.is_within(asked.precision) for subject in self._subjects
+            ):
+                return
+
+    def _go_on(self, subject: Subject, count: int, round_: int | None) -> Block | None:
+        """Some steps of a case, told; None if it has failed, which has been told too."""
+        self._send(Visiting(case=subject.described.number))
+        try:
+            block = self._visit(subject, count, lead_in=round_ is not None)
+        except Exception as error:
+            explanation = explain(error)
+        else:
+            first = subject.steps
+            if block.loss:
+                self._send(subject.told(block, round_))
+            cut.heed()
+            if (lost_from := diverged_at(block.loss)) is not None:
+                message = f"the loss is not finite from step {first + lost_from} on"
+            elif not self._shared.is_finite():
+                message = f"the parameters are not finite after step {subject.steps - 1}"
+            else:
+                return block
+            self._drop(subject)
+            self._shared.renew()
+            self._send(diverged(subject.described, message, subject.trainer.batch))
+            return None
+        self._drop(subject)
+        self._fail(subject.described, explanation, subject.trainer.batch)
+        return None
+
+    def _visit(self, subject: Subject, count: int, *, lead_in: bool) -> Block:
+        """It fitted alone, so if memory runs out the others let go of what they hold."""
+        another = self._at is not subject
+        if another:
+            self._device.release()
+            self._at = subject
+        untimed = (_LEAD_IN_AFTER_ANOTHER if another else _LEAD_IN) if lead_in else 0
+        try:
+            return run_block(subject.trainer, count, lead_in=untimed)
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
+            if explain(error).kind != "oom":
+                raise
+        for other in self._subjects:
+            if other is not subject:
+                other.trainer.let_go()
+        subject.trainer.recover()
+        self._device.release()
+        return run_block(subject.trainer, count, lead_in=_LEAD_IN_AFTER_ANOTHER)
+
+    def _send_results(self) -> None:
+        """Each with attention's share, which is taken last: CUPTI may slow down what comes after it."""
+        left = list(self._subjects)
+
+        def send_those_left(lost: Explanation) -> None:
+            for subject in left:
+                self._send(subject.result(self._request.stopping, None))
+
+        while left:
+            percent = None
+            if self._request.takes.attention:
+                self._send(Visiting(case=left[0].described.number))
+                try:
+                    percent = self._attention_percent(left[0])
+                except Exception as error:
+                    explanation = explain(error)
+                    without = f"no share of attention in {left[0].trainer.implementation.name}"
+                    self._send(Log(level="warning", message=f"{without}: {explanation.message}"))
+                    raise_if_lost(self._device, explanation, send_those_left)
+                    left[0].trainer.recover()
+            self._send(left.pop(0).result(self._request.stopping, percent))
+
+    def _attention_percent(self, subject: Subject) -> float:
+        cut.heed()
+        if self._at is not subject:
+            self._device.release()
+            self._at = subject
+        return round(attention_percent(subject.trainer), 3)
+
+    def _drop(self, subject: Subject) -> None:
+        """Leave a case out from now on; the others' parameters are to be none of its making."""
+        self._subjects.remove(subject)
+        subject.trainer.let_go()
+        self._at = None
+
+    def _look_after(self, case: TrainingCase, cause: str | None) -> None:
+        """The device, after something that may have failed."""
+        if cause is not None:
+            raise_if_lost(
+                self._device, Explanation("error", cause), lambda lost: self._send(failure(case, lost))
+            )
+
+    def _fail(self, case: TrainingCase, explanation: Explanation, batch: int | None = None) -> None:
+        raise_if_lost(self._device, explanation, lambda lost: self._send(failure(case, lost, batch)))
+        self._device.release()
+        self._shared.renew()
+        self._send(failure(case, explanation, batch))
+
+
+def _dealt_out(steps: int) -> list[int]:
+    """How many steps each round has of every case."""
+    rounds = min(steps, MOST_ROUNDS)
+    each, more = divmod(steps, rounds)
+    return [each + (index < more) for index in range(rounds)]
+
+
+def _started(case: TrainingCase) -> TrainingStarted:
+    return TrainingStarted(case=case.number, training=case.training, implementation=case.implementation)

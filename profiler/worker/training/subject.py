@@ -1,0 +1,104 @@
+"""A case that passed its first steps, as it is visited: its trainer, and what was measured of it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, field
+
+from profiler import stopping
+from profiler.events import Steps, TrainingFailure, TrainingResult
+from profiler.stats import estimate
+from profiler.training_plan import TrainingCase, TrainingStopping
+from profiler.worker.failures import Explanation
+from profiler.worker.training.first_steps import FirstSteps
+from profiler.worker.training.steps import Block
+from profiler.worker.training.trainer import Trainer
+
+
+@dataclass
+class Subject:
+    """`steps` are those that were told so far; `measured` those that count."""
+
+    described: TrainingCase
+    first: FirstSteps
+    steps: int = 0
+    measured: Block = field(default_factory=Block)
+
+    @property
+    def trainer(self) -> Trainer:
+        return self.first.trainer
+
+    def told(self, block: Block, round_: int | None) -> Steps:
+        """The event of a block, by which it is counted; measured if it belongs to a round."""
+        event = Steps(
+            case=self.described.number,
+            first_step=self.steps,
+            measured=round_ is not None,
+            step_ms=_rounded(block.step_ms),
+            forward_ms=_rounded(block.forward_ms),
+            backward_ms=_rounded(block.backward_ms),
+            optimizer_ms=_rounded(block.optimizer_ms),
+            loss=[round(loss, 6) if math.isfinite(loss) else None for loss in block.loss],
+            round=round_,
+        )
+        self.steps += len(block.loss)
+        if round_ is not None:
+            self.measured.add(block)
+        return event
+
+    def is_within(self, precision: float) -> bool:
+        """Whether the median of a measured step is known as well as that."""
+        return stopping.is_within(self.measured.step_ms, precision)
+
+    def result(self, asked: TrainingStopping, attention_percent: float | None) -> TrainingResult:
+        """What was measured of it, at least one step."""
+        training, measured = self.described.training, self.measured
+        step_ms = measured.step_ms
+        tokens = self.trainer.batch * training.context * len(step_ms)
+        return TrainingResult(
+            case=self.described.number,
+            training=training,
+            implementation=self.trainer.implementation.name,
+            batch=self.trainer.batch,
+            tokens_per_s=tokens / (sum(step_ms) / 1000),
+            step_ms=estimate(step_ms),
+            forward_ms=statistics.median(measured.forward_ms),
+            backward_ms=statistics.median(measured.backward_ms),
+            optimizer_ms=statistics.median(measured.optimizer_ms),
+            peak_bytes=self.first.peak_bytes,
+            reserved_bytes=self.first.reserved_bytes,
+            process_bytes=self.first.process_bytes,
+            attention_percent=attention_percent,
+            skipped_steps=measured.skipped,
+            converged=asked.precision is None or self.is_within(asked.precision),
+        )
+
+
+def failure(case: TrainingCase, explanation: Explanation, batch: int | None = None) -> TrainingFailure:
+    """The event of a case that ended without its result."""
+    return TrainingFailure(
+        case=case.number,
+        training=case.training,
+        implementation=case.implementation,
+        kind=explanation.kind,
+        message=explanation.message,
+        batch=batch,
+        requested_bytes=explanation.requested_bytes,
+    )
+
+
+def diverged(case: TrainingCase, message: str, batch: int) -> TrainingFailure:
+    """The event of a case in whose numbers something is not finite from some step on."""
+    return TrainingFailure(
+        case=case.number,
+        training=case.training,
+        implementation=case.implementation,
+        kind="diverged",
+        message=message,
+        batch=batch,
+    )
+
+
+def _rounded(times_ms: list[float]) -> list[float]:
+    return [round(ms, 6) for ms in times_ms]

@@ -1,0 +1,38 @@
+"""The published GPT-2 study beside sessions of training."""
+
+from __future__ import annotations
+
+from benchmarks.gpt2_study import CLAIMS, MODES, PLAIN, pairs, published, report
+from profiler.training_presets import TRAINING_PRESETS
+from tests.training_examples import study
+
+
+def test_the_published_rows_are_those_of_the_presets() -> None:
+    for mode in MODES:
+        preset = TRAINING_PRESETS[f"gpt2-{mode}"]
+        rows = [(row.model, row.context) for row in published() if row.mode == mode]
+        assert rows == [(row.model.name, row.context) for row in preset.trainings]
+
+
+def test_every_claim_holds_of_the_published_tables() -> None:
+    assert {claim.text: claim.of(published())[1] for claim in CLAIMS} == {
+        claim.text: True for claim in CLAIMS
+    }
+
+
+def test_only_rows_that_a_session_has_are_compared() -> None:
+    assert [(theirs.context, PLAIN in ours.cells) for theirs, ours in pairs([study()])] == [
+        (256, True),
+        (1024, True),
+        (4096, False),
+    ]
+
+
+def test_published_and_measured_stand_beside_each_other_and_claims_have_verdicts() -> None:
+    lines = list(report([study()]))
+    assert lines[0] == "## gpt2-small, compile (published / measured)"
+    assert lines[4].startswith("| 256 | 52 / 52 | 63,820 / 63,820 | 64 / 64 | 72,785 / 72,785 |")
+    assert "| - / - | - / - |" in next(line for line in lines if line.startswith("| 4096 |"))
+    verdicts = [line.split("|")[-2].strip() for line in lines if line.startswith("| eager, medium")]
+    assert verdicts == ["not measured"]
+    assert any(line.endswith("| holds |") for line in lines)

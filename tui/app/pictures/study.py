@@ -1,0 +1,200 @@
+"""The study's table as a grid: models and contexts down, implementations across."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from profiler.study import StudyTable
+from profiler.training import VOCAB, Training
+from profiler.training_columns import TrainingColumns, training_columns
+from profiler.training_rows import TrainingRow
+from profiler.training_wording import TRAINING_STATUS_WORDS, tokens_per_s
+from profiler.units import ratio
+from tui.app.glyphs import Glyphs
+from tui.app.pictures.cells import Cell, Grid, Tail
+from tui.columns import BAD, MUTED, WARNING
+
+_CONTEXT = "context"
+_TELLING = ("model", _CONTEXT, "mode", "dtype", "optimizer")
+_BATCH, _TOKENS, _SPEEDUP = 5, 8, 5
+_CAPTION = f"{'batch':>{_BATCH}} {'tokens/s':>{_TOKENS}}"
+
+_SHORT = {"unsupported": "unsupp.", "timeout": "timeout"}
+_STYLES = {"unsupported": MUTED, "pending": MUTED, "running": WARNING, "partial": WARNING, "ok": ""}
+
+_UNDONE = ("pending", "running", "partial")
+
+Key = tuple[Training, str]
+"""A case: its row and its implementation."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What there is to show of a session's trainings: their rows by case, in the tables' order."""
+
+    trainings: tuple[Training, ...] = ()
+    implementations: tuple[str, ...] = ()
+    baseline: str | None = None
+    rows: Mapping[Key, TrainingRow] | None = None
+    differences: Mapping[Training, tuple[float, float]] | None = None
+    """In tokens/s and percent, between the two that are compared."""
+    compared: tuple[str, str] | None = None
+    running: int | None = None
+    """The number of the case under way."""
+
+    def row(self, training: Training, implementation: str) -> TrainingRow | None:
+        """What is known of a case."""
+        return (self.rows or {}).get((training, implementation))
+
+    def of_case(self, case: int) -> TrainingRow | None:
+        """The row of that number."""
+        return next((row for row in (self.rows or {}).values() if row.case == case), None)
+
+    def is_done(self, training: Training, implementation: str) -> bool:
+        """Whether a case has a result, or a reason for none, or was not asked for."""
+        row = self.row(training, implementation)
+        return row is None or row.status not in _UNDONE
+
+    @property
+    def done(self) -> int:
+        """How many cases have a result, or a reason for none."""
+        return sum(row.status not in _UNDONE for row in (self.rows or {}).values())
+
+    @property
+    def count(self) -> int:
+        """How many cases there are."""
+        return len(self.rows or {})
+
+
+def study_of(tables: Sequence[StudyTable], rows: Sequence[TrainingRow], running: int | None = None) -> Study:
+    """The tables one below the other, with every case's row; one that was skipped ended with that."""
+    at = next((row.training for row in rows if row.case == running), None)
+    by_case = {
+        (row.training, row.implementation): replace(row, status="partial", ended=True)
+        if row.status == "running" and at not in (None, row.training)
+        else row
+        for row in rows
+    }
+    trainings: list[Training] = []
+    differences = {}
+    for table in tables:
+        for each in table.rows:
+            training = Training(
+                model=table.model,
+                context=each.context,
+                dtype=table.dtype,
+                optimizer=table.optimizer,
+                mode=table.mode,
+            )
+            trainings.append(training)
+            if each.difference is not None and each.difference_percent is not None:
+                differences[training] = each.difference, each.difference_percent
+    compared = {table.compared for table in tables}
+    return Study(
+        trainings=tuple(trainings),
+        implementations=tuple(dict.fromkeys(name for table in tables for name in table.implementations)),
+        baseline=tables[0].baseline if tables else None,
+        rows=by_case,
+        differences=differences,
+        compared=compared.pop() if len(compared) == 1 else None,
+        running=running,
+    )
+
+
+def study_grid(study: Study, glyphs: Glyphs) -> Grid:
+    """Batch, tokens/s and the speedup in each cell; a word where there is no figure, dots where it moves."""
+    columns = training_columns(study.trainings)
+    if _CONTEXT not in columns.varying:
+        columns = replace(columns, varying=(*columns.varying, _CONTEXT))
+    others = [name for name in study.implementations if name != study.baseline]
+    running = study.of_case(study.running) if study.running is not None else None
+    return Grid(
+        parameters=columns.varying,
+        shapes=tuple(tuple(map(_short, columns.cells(row))) for row in study.trainings),
+        implementations=study.implementations,
+        cells=tuple(
+            tuple(_cell(study, training, name, glyphs) for name in study.implementations)
+            for training in study.trainings
+        ),
+        baseline=study.baseline if others else None,
+        running=study.trainings.index(running.training) if running else None,
+        captions=tuple(
+            _CAPTION if name == study.baseline else f"{_CAPTION} {'':>{_SPEEDUP}}"
+            for name in study.implementations
+        ),
+        tail=_tail(study),
+    )
+
+
+def caption(trainings: Sequence[Training]) -> str:
+    """What all rows have in common, but for their context, which has a column, and for what is as ever."""
+    columns = training_columns(trainings)
+    left_out = {_CONTEXT, *(["vocab"] if columns.constant.get("vocab") == str(VOCAB) else [])}
+    return _in_order(columns, left_out).caption()
+
+
+def describe(training: Training) -> str:
+    """A row in full, what tells rows apart first: "gpt2-medium, context 1024, eager, float16, ..."."""
+    return _in_order(training_columns([training])).caption()
+
+
+def _in_order(columns: TrainingColumns, left_out: Collection[str] = ()) -> TrainingColumns:
+    """With what rows have in common in the order of how much it tells."""
+    names = [name for name in dict.fromkeys((*_TELLING, *columns.constant)) if name in columns.constant]
+    constant = {name: columns.constant[name] for name in names if name not in left_out}
+    return replace(columns, constant=constant)
+
+
+def title(training: Training, among: Sequence[Training]) -> str:
+    """What tells a row from others, its context in any case: "gpt2-medium, context 1024"."""
+    columns = training_columns(among)
+    if _CONTEXT not in columns.varying:
+        columns = replace(columns, varying=(*columns.varying, _CONTEXT))
+    return columns.describe(training)
+
+
+def _short(value: str) -> str:
+    """A value of a column; every model is a GPT-2."""
+    return value.removeprefix("gpt2-")
+
+
+def _cell(study: Study, training: Training, name: str, glyphs: Glyphs) -> Cell:
+    row = study.row(training, name)
+    is_baseline = name == study.baseline
+    if row is None:
+        return _words(glyphs.missing, MUTED, None, is_baseline)
+    case = None if row.status == "pending" else row.case
+    style = _STYLES.get(row.status, BAD)
+    if row.status in ("ok", "running", "partial") and row.tokens_per_s is not None:
+        more = "" if row.status == "ok" else glyphs.ellipsis
+        speedup = "" if row.speedup is None else ratio(row.speedup.median)
+        figures = f"{row.batch or '':>{_BATCH}} {f'{tokens_per_s(row.tokens_per_s)}{more}':>{_TOKENS}}"
+        return Cell(figures if is_baseline else f"{figures} {speedup:>{_SPEEDUP}}", style, case)
+    if row.status == "pending":
+        return _words(glyphs.missing, style, case, is_baseline)
+    if row.status == "running":
+        return _words(glyphs.ellipsis, style, case, is_baseline, batch=row.batch)
+    if row.status == "partial":
+        return _words("-", style, case, is_baseline, batch=row.batch)
+    return _words(_SHORT.get(row.status, TRAINING_STATUS_WORDS[row.status]), style, case, is_baseline)
+
+
+def _words(word: str, style: str, case: int | None, is_baseline: bool, batch: int | None = None) -> Cell:
+    """A word where the tokens/s would stand."""
+    text = f"{batch or '':>{_BATCH}} {word:>{_TOKENS}}"
+    return Cell(text if is_baseline else f"{text} {'':>{_SPEEDUP}}", style, case)
+
+
+def _tail(study: Study) -> Tail | None:
+    """The difference of the two that the study compares, where some row has it."""
+    if not study.differences:
+        return None
+    titles = ("difference", "tokens/s      %")
+    if study.compared is not None:
+        titles = (f"{study.compared[0]} - {study.compared[1]}", titles[1])
+    texts = []
+    for training in study.trainings:
+        found = study.differences.get(training)
+        texts.append(f"{found[0]:+,.0f} {found[1]:+6.1f}" if found else "")
+    return Tail(titles, tuple(texts))

@@ -1,0 +1,323 @@
+"""The Train screen: choose models and contexts, watch the study's table fill, and each case's loss."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from profiler import wording
+from profiler.environment import Device
+from profiler.training_plan import TrainingPlan
+from profiler.units import count, plain_text
+from tui.app.choice import Choice, device_info
+from tui.app.pictures import sweep_head
+from tui.app.pictures.sessions import short_device
+from tui.app.pictures.study import caption, study_grid, title
+from tui.app.pictures.train_cases import Lines, case_line, summary
+from tui.app.reproduce_training import training_command
+from tui.app.train_choice import train_of
+from tui.app.train_state import TrainState
+from tui.app.view import View
+from tui.app.widgets.grid import GridTable
+from tui.app.widgets.sweep_head import SweepHead
+from tui.app.widgets.telemetry import TelemetryPanel
+from tui.app.widgets.train import CasesPanel, TrainForm
+
+_WIDE = 140  # columns from which the device's readings stand beside the cases
+
+
+class TrainScreen(Screen[None]):
+    """`show` paints a view; `propose` fills the form from what is chosen on the Bench."""
+
+    class Start(Message):
+        """Train this plan in place of what runs."""
+
+        def __init__(self, plan: TrainingPlan) -> None:
+            super().__init__()
+            self.plan = plan
+
+    class Paused(Message):
+        """Begin no further row, or go on."""
+
+        def __init__(self, paused: bool) -> None:
+            super().__init__()
+            self.paused = paused
+
+    class Skipped(Message):
+        """Leave the row that runs, and go on with the next."""
+
+    class Stopped(Message):
+        """Train nothing more; what was measured stays."""
+
+    class ResumeAsked(Message):
+        """Train what the latest plan is missing."""
+
+    class Opened(Message):
+        """The details of a case are asked for."""
+
+        def __init__(self, case: int) -> None:
+            super().__init__()
+            self.case = case
+
+    AUTO_FOCUS = None
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Pause", id="train.pause", tooltip="Begin no further row, or go on"),
+        Binding("x", "skip", "Skip", id="train.skip", tooltip="Leave this row, go on with the next"),
+        Binding("S", "stop", "Stop", id="train.stop", tooltip="Train nothing more"),
+        Binding("R", "resume", "Resume", id="train.resume", tooltip="Train what is missing"),
+        Binding("n", "new", "New", id="train.new", tooltip="Choose what to train"),
+        Binding(
+            "d",
+            "details",
+            "Details",
+            show=False,
+            id="train.details",
+            tooltip="All that is known of the cell's case",
+        ),
+        Binding(
+            "b", "baseline", "Baseline", show=False, id="train.baseline", tooltip="Speedups over this column"
+        ),
+        Binding(
+            "y",
+            "copy",
+            "Copy command",
+            show=False,
+            id="train.copy",
+            tooltip="Copy the command that trains the same",
+        ),
+        Binding("escape", "leave_form", "Back", show=False, id="train.back"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]
+        self._view = View()
+        self._state = TrainState()
+        self._in_form = False
+        self._proposed: Choice | None = None
+
+    def compose(self) -> ComposeResult:
+        """What is trained and how far it is, the form or the table, and below it the cases of a row."""
+        yield SweepHead(id="head")
+        yield TrainForm(id="form")
+        yield GridTable(id="grid")
+        with Horizontal(id="below"):
+            yield CasesPanel(id="cases")
+            yield TelemetryPanel(id="telemetry")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._fill()
+        self._paint(anew=True)
+
+    def propose(self, choice: Choice) -> None:
+        """Fill the form from the Bench's choice; what a person changed in the form since stays."""
+        if choice != self._proposed:
+            self._proposed = choice
+            self._fill()
+
+    def show(self, view: View) -> None:
+        """Paint a moment of the app."""
+        had_hello = self._view.hello is not None
+        self._view = view
+        changed = self._state.update(view)
+        if view.hello is not None and not had_hello:
+            self._fill()
+        if self.is_mounted:
+            self._paint(anew=changed)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that have nothing to do now are not offered."""
+        running, has_table = self._state.is_running, bool(self._state.study.trainings)
+        offered = {
+            "pause": running and self._view.can_measure,
+            "skip": running and self._view.can_measure,
+            "stop": running and self._view.can_measure,
+            "resume": self._can_resume,
+            "new": self._can_measure and not self._shows_form,
+            "details": has_table and not self._shows_form,
+            "baseline": has_table and not self._shows_form and len(self._state.study.implementations) > 1,
+            "copy": self._shows_form or has_table,
+            "leave_form": has_table and self._shows_form,
+        }
+        return offered.get(action, True)
+
+    def action_pause(self) -> None:
+        self.post_message(self.Paused(not self._view.paused))
+
+    def action_skip(self) -> None:
+        self.post_message(self.Skipped())
+
+    def action_stop(self) -> None:
+        self.post_message(self.Stopped())
+
+    def action_resume(self) -> None:
+        self.post_message(self.ResumeAsked())
+
+    def action_new(self) -> None:
+        """The form."""
+        self._in_form = True
+        self._paint(anew=True)
+
+    def action_leave_form(self) -> None:
+        """The table there is."""
+        self._in_form = False
+        self._paint(anew=True)
+
+    def action_details(self) -> None:
+        """Open what is behind the cell under the cursor."""
+        self.query_one(GridTable).action_open()
+
+    def action_baseline(self) -> None:
+        """Speedups over the implementation under the cursor."""
+        if name := self.query_one(GridTable).implementation:
+            self._state.set_baseline(name)
+            self._state.update(self._view)
+            self._paint(anew=True)
+
+    def action_copy(self) -> None:
+        """Send the command to the clipboard: that of the form, or of the whole table."""
+        plan = self.query_one(TrainForm).plan if self._shows_form else self._plan
+        if plan is None:
+            self.notify("the form describes nothing that could be trained", severity="warning")
+            return
+        command = training_command(plan)
+        self.app.copy_to_clipboard(command)
+        self.notify(f"sent to the clipboard: {command}", markup=False)
+
+    def on_train_form_started(self, message: TrainForm.Started) -> None:
+        """The form is done with."""
+        message.stop()
+        self._in_form = False
+        self.post_message(self.Start(message.plan))
+
+    def on_grid_table_opened(self, message: GridTable.Opened) -> None:
+        """A cell is to be seen in detail."""
+        message.stop()
+        self.post_message(self.Opened(message.case))
+
+    def on_grid_table_moved(self, message: GridTable.Moved) -> None:
+        """Below the table stand the cases of the cursor's row."""
+        message.stop()
+        self._paint_cases()
+
+    @property
+    def _plan(self) -> TrainingPlan | None:
+        return self._view.recording.training_plan
+
+    @property
+    def _can_measure(self) -> bool:
+        return self._view.can_measure and self._view.hello is not None
+
+    @property
+    def _can_resume(self) -> bool:
+        resting = not self._state.is_running and self._view.mode in ("live", "recording")
+        return resting and self._state.study.done < self._state.study.count
+
+    @property
+    def _shows_form(self) -> bool:
+        return self._view.can_measure and (self._in_form or not self._state.study.trainings)
+
+    def _fill(self) -> None:
+        """Hand the form what was proposed; before there is a form, on_mount will."""
+        hello = self._view.hello
+        if hello is not None and self._proposed is not None:
+            device = Device(hello.name, device_info(hello), hello.gpu)
+            for form in self.query(TrainForm):
+                form.update(train_of(self._proposed, hello.kind), device)
+
+    def _paint(self, *, anew: bool) -> None:
+        """Hand every part what it shows; the table only where it is another."""
+        in_form = self._shows_form
+        if self.has_class("-form") != in_form or self.focused is None:
+            self.set_class(in_form, "-form")
+            self.query_one(TrainForm if in_form else GridTable).focus()
+            self.refresh_bindings()
+        self.query_one(SweepHead).update(self._head())
+        if anew and self._state.study.trainings:
+            grid = self.query_one(GridTable)
+            grid.update(study_grid(self._state.study, grid.glyphs))
+            self.refresh_bindings()
+        self._paint_cases()
+        if not in_form:
+            view = self._view
+            gpu = view.recording.header.environment.gpu if view.recording.header else None
+            kind = view.hello.kind if view.hello else "cpu"
+            telemetry = self.query_one(TelemetryPanel)
+            telemetry.update(view.recording.telemetry, gpu or (view.hello.gpu if view.hello else None), kind)
+
+    def _paint_cases(self) -> None:
+        """The cases of the row under way while the table follows it, else of the cursor's."""
+        study, recording = self._state.study, self._view.recording
+        grid = self.query_one(GridTable)
+        if self._shows_form or grid.row >= len(study.trainings):
+            return
+        training = study.trainings[grid.row]
+        lines = []
+        for name in study.implementations:
+            if row := study.row(training, name):
+                record = recording.trainings.get(row.case)
+                plan = recording.training_plans[record.plan_number] if record else self._plan
+                lines.append(case_line(row, record, plan, under_way=row.case == study.running))
+        under = study.row(training, grid.implementation or "")
+        self.query_one(CasesPanel).update(
+            Lines(
+                title=title(training, study.trainings),
+                cases=tuple(lines),
+                said=summary(under, study.baseline) if under else "",
+            )
+        )
+
+    def _head(self) -> sweep_head.Head:
+        state, study = self._state, self._state.study
+        if self._shows_form:
+            return sweep_head.Head(
+                title="A training run: GPT-2, with attention by each implementation",
+                hint="left and right step, enter types a value, g starts, y copies the command",
+                note="it takes the place of what is being measured" if state.is_running else "",
+            )
+        note = ""
+        if self._can_resume:
+            missing = count(study.count - study.done, "case")
+            note = f"{missing} not measured: press R to train what is missing"
+        elif not study.trainings:
+            note = "nothing was trained in this session"
+        return sweep_head.Head(
+            title=self._caption(),
+            hint=_legend(study.baseline if len(study.implementations) > 1 else None),
+            done=study.done,
+            count=study.count,
+            elapsed_s=int(state.pace.elapsed_s) if state.is_running else None,
+            left_s=state.left_s() if state.is_running else None,
+            is_running=state.is_running,
+            paused=self._view.paused and state.is_running,
+            preparing=state.is_running and not self._view.recording.trainings,
+            note=note,
+            unit="row",
+        )
+
+    def _caption(self) -> str:
+        """On what, and what all rows have in common."""
+        header, hello, plan = self._view.recording.header, self._view.hello, self._plan
+        device = wording.device_name(header.environment) if header else ""
+        if not device and hello:
+            device = plain_text(hello.device_name)
+        common = caption(self._state.study.trainings)
+        batch = "" if plan is None or plan.batch is None else f"batch {plan.batch}"
+        held = wording.held_to(plan).partition(" (")[0]
+        rest = ", ".join(filter(None, (common, batch, held)))
+        return ": ".join(filter(None, (short_device(device), rest)))
+
+
+def _legend(baseline: str | None) -> str:
+    """How the cells are to be read."""
+    if baseline is None:
+        return "batch, tokens/s   enter: details"
+    return f"batch, tokens/s, speedup over = {plain_text(baseline)} in the same rounds   enter: details"

@@ -1,0 +1,95 @@
+"""A training run as it stands: its study, which case is under way, and how long it may take.
+
+It is kept up to date from the app's views, and computed anew only when something came for a case.
+"""
+
+from __future__ import annotations
+
+from profiler.recording import Recording
+from profiler.study import study_tables
+from profiler.training_recording import TrainingRecord
+from profiler.training_rows import training_rows
+from tui.app.pictures.study import Study, study_of
+from tui.app.sweep_state import Pace
+from tui.app.view import View
+
+
+class TrainState:
+    """Follows the views. `study` is replaced whenever there is something new to paint."""
+
+    def __init__(self) -> None:
+        self.study = Study()
+        self.pace = Pace()
+        self.is_running = False
+        self._recording: Recording | None = None
+        self._baseline: str | None = None
+        self._seen: object = None
+
+    def set_baseline(self, implementation: str) -> None:
+        """Speedups refer to this one from the next update on."""
+        self._baseline = implementation
+
+    def update(self, view: View) -> bool:
+        """Take in a view. True where `study` is another than before."""
+        recording, ran = view.recording, self.is_running
+        if recording is not self._recording:
+            self._recording, self._baseline, ran = recording, None, False
+        self.is_running = view.training is not None
+        under_way = _under_way(recording) if self.is_running else None
+        seen = (
+            id(recording),
+            self._baseline,
+            len(recording.training_plans),
+            under_way,
+            recording.finished is not None,
+            tuple(map(_progress, recording.trainings.values())),
+        )
+        changed = seen != self._seen
+        if changed:
+            self._seen = seen
+            rows = training_rows(recording, self._baseline)
+            self.study = study_of(study_tables(rows), rows, under_way)
+        if self.is_running:
+            if not ran:
+                self.pace.begin(view.now_s, self.rows_done)
+            self.pace.tick(view.now_s, resting=view.paused and under_way is None)
+        return changed
+
+    @property
+    def rows_done(self) -> int:
+        """Rows of which nothing is left to train."""
+        study = self.study
+        return sum(
+            all(study.is_done(training, name) for name in study.implementations)
+            for training in study.trainings
+        )
+
+    def left_s(self) -> int | None:
+        """Whole seconds that the rest may take; None where nothing tells yet."""
+        left = self.pace.left_s(self.rows_done, len(self.study.trainings) - self.rows_done)
+        return None if left is None else round(left)
+
+
+def _under_way(recording: Recording) -> int | None:
+    """The case that something was heard of last, unless it has ended."""
+    going = [record for record in recording.trainings.values() if not (record.ended or record.done)]
+    latest = max(going, key=lambda record: (_heard_s(record), record.number), default=None)
+    return None if latest is None else latest.number
+
+
+def _heard_s(record: TrainingRecord) -> float:
+    """When anything was heard of it last."""
+    events = (*record.batches[-1:], *record.steps[-1:], *([record.check] if record.check else []))
+    return max((event.at_s for event in events), default=0.0)
+
+
+def _progress(record: TrainingRecord) -> tuple[object, ...]:
+    """What changes whenever something came for a case."""
+    return (
+        record.number,
+        len(record.batches),
+        record.check is not None,
+        len(record.steps),
+        record.done,
+        record.ended,
+    )
