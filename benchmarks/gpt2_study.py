@@ -14,15 +14,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from profiler.recording import Recording
 from profiler.session_reader import read_session
+from profiler.training_presets import TRAINING_PRESETS
 from profiler.training_rows import training_rows
 from profiler.training_wording import tokens_per_s
-from profiler.units import ratio
+from profiler.units import byte_count, ratio
 
 PUBLISHED = Path(__file__).with_name("gpt2_study.json")
 MODES = ("compile", "eager")
@@ -48,6 +49,8 @@ class Row:
     model: str
     context: int
     cells: dict[str, Cell]
+    out_of_memory: frozenset[str] = frozenset()
+    """The implementations of which not even one sequence fits."""
 
     def over(self, name: str, base: str) -> float | None:
         """Tokens/s of one by those of another."""
@@ -63,21 +66,31 @@ def published() -> list[Row]:
 
 def _published_row(mode: str, row: list[Any]) -> Row:
     model, context, *cells = row
-    return Row(
-        mode, model, context, {name: Cell(*cell) for name, cell in zip(NAMES, cells, strict=True) if cell}
-    )
+    named = dict(zip(NAMES, cells, strict=True))
+    # The eager table leaves plain PyTorch out; in the other what is blank did not fit.
+    blank = frozenset(name for name, cell in named.items() if not cell and mode == "compile")
+    return Row(mode, model, context, {name: Cell(*cell) for name, cell in named.items() if cell}, blank)
 
 
 def measured(recordings: Sequence[Recording]) -> dict[tuple[str, str, int], Row]:
     """What the sessions have of the study's rows; of one that several have, the last."""
-    cells: dict[tuple[str, str, int], dict[str, Cell]] = {}
+    of_presets = {training for preset in TRAINING_PRESETS.values() for training in preset.trainings}
+    found: dict[tuple[str, str, int], Row] = {}
     for recording in recordings:
+        plan = recording.training_plan
+        if plan is None or plan.batch is not None:
+            continue  # the study's batches are the largest that fit
         for row in training_rows(recording):
             training = row.training
-            of_row = cells.setdefault((training.mode, training.model.name, training.context), {})
+            if training not in of_presets:
+                continue  # another vocabulary, optimizer, ...
+            key = training.mode, training.model.name, training.context
+            of_row = found.setdefault(key, Row(*key, {}))
             if row.status == "ok" and row.batch and row.tokens_per_s:
-                of_row[row.implementation] = Cell(row.batch, row.tokens_per_s)
-    return {key: Row(*key, found) for key, found in cells.items()}
+                of_row.cells[row.implementation] = Cell(row.batch, row.tokens_per_s)
+            if row.status == "oom":
+                found[key] = replace(of_row, out_of_memory=of_row.out_of_memory | {row.implementation})
+    return found
 
 
 def pairs(recordings: Sequence[Recording]) -> list[tuple[Row, Row]]:
@@ -160,8 +173,7 @@ def fits_more(rows: Sequence[Row]) -> tuple[str, bool | None]:
 
 
 def fits_where_plain_does_not(rows: Sequence[Row]) -> tuple[str, bool | None]:
-    compiled = [row for row in rows if row.mode == "compile"]  # the eager table leaves plain PyTorch out
-    without = [row for row in compiled if PLAIN not in row.cells]
+    without = [row for row in rows if PLAIN in row.out_of_memory]
     fits = sum(FLASH2 in row.cells for row in without)
     return f"{fits} of {len(without)} rows", fits == len(without) if without else None
 
@@ -229,11 +241,18 @@ def claims(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
 def report(recordings: Sequence[Recording]) -> Iterator[str]:
     """The tables, published / measured in each cell, and the claims."""
     some = pairs(recordings)
+    yield from (f"Held to: {', '.join(dict.fromkeys(map(_held_to, recordings)))}.", "")
     for mode in MODES:
         for model in dict.fromkeys(row.model for row, _ in some if row.mode == mode):
             of_model = [pair for pair in some if (pair[0].mode, pair[0].model) == (mode, model)]
             yield from (f"## {model}, {mode} (published / measured)", "", *table(of_model), "")
     yield from ("## What the tables show", "", *claims(some))
+
+
+def _held_to(recording: Recording) -> str:
+    plan = recording.training_plan
+    limit_bytes = plan.memory_limit_bytes if plan else None
+    return "all the memory there is" if limit_bytes is None else byte_count(limit_bytes)
 
 
 def main() -> int:

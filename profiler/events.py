@@ -420,7 +420,9 @@ class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=T
 
     The parts of a step are medians. `attention_percent` is the time of attention's own kernels in one
     step, by one call of it and the number of layers, in percent of the time of all its kernels; None
-    where it was not taken. `skipped_steps` are measured ones whose update was left out because a
+    where it was not taken. `gpu_busy_percent` is the time of all kernels of one step in percent of the median
+    measured step: the rest of it the GPU waits for the host. None where it was not taken, and on the
+    CPU. `skipped_steps` are measured ones whose update was left out because a
     gradient of the scaled loss had overflowed. Memory is that of one step: tensors' peak, what the
     allocator held, and what NVML says of the process.
     """
@@ -438,6 +440,7 @@ class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=T
     reserved_bytes: int | None = None
     process_bytes: int | None = None
     attention_percent: float | None = None
+    gpu_busy_percent: float | None = None
     skipped_steps: int = 0
     converged: bool = True
 

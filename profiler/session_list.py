@@ -30,6 +30,7 @@ from profiler.events import (
 from profiler.plan import Plan
 from profiler.session import SUFFIX, SessionError, session_name
 from profiler.training_columns import training_columns
+from profiler.training_recording import TrainingEvent
 from profiler.units import plain_text, shape_columns
 from profiler.wording import device_name
 from profiler.work import AnyPlan
@@ -49,11 +50,12 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class SessionSummary:
     """One session file: what was measured, where, and how it ended. Text is plain already.
 
-    `shapes` and `implementations` are how many the first plan has, and `has_more` whether others
-    follow; `shape` is what its shapes have in common, `varied` what they differ in. Where it
-    `is_training` they are rows, models with a context each, instead of shapes. `ending` is
-    "running" where a process holds the file, "not closed" where none does and the end is missing.
-    `notes` are those at the end of the file. `problem` is why the rest is not known, in a few words.
+    `shapes` and `implementations` are how many the first plan has, `has_more` whether others follow,
+    and `has_both` whether the last of these is of the other kind; `shape` is what its shapes have in
+    common, `varied` what they differ in. Where it `is_training` they are rows, models with a context
+    each, instead of shapes. `ending` is "running" where a process holds the file, "not closed" where
+    none does and the end is missing. `notes` are those at the end of the file. `problem` is why the
+    rest is not known, in a few words.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class SessionSummary:
     varied: tuple[str, ...] = ()
     is_training: bool = False
     has_more: bool = False
+    has_both: bool = False
     ending: State = "not closed"
     reason: str = ""
     size_bytes: int = 0
@@ -196,7 +199,9 @@ def _with_tail(known: SessionSummary, file: io.BufferedReader) -> SessionSummary
         elif isinstance(event, Finished) and not ended and known.ending == "not closed":
             known = replace(known, ending=event.ending, reason=plain_text(event.reason))
         elif (case := getattr(event, "case", None)) is not None:
-            known = replace(known, has_more=case >= known.shapes * known.implementations > 0)
+            has_more = case >= known.shapes * known.implementations > 0
+            has_both = has_more and isinstance(event, TrainingEvent) != known.is_training
+            known = replace(known, has_more=has_more, has_both=has_both)
             break
         ended = ended or not isinstance(event, Note | Labelled | None)
     return replace(known, notes=tuple(notes), label=known.label if label is None else label)

@@ -25,7 +25,10 @@ class TrainingStopping(msgspec.Struct, frozen=True, kw_only=True):
     precision: float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.last <= self.steps:
+        for name in ("steps", "last"):
+            if getattr(self, name) < 1:
+                raise PlanError(f"--{name} must be at least 1, not {getattr(self, name)}")
+        if self.last > self.steps:
             raise PlanError(f"of {self.steps} steps the last {self.last} cannot be measured")
 
 

@@ -32,6 +32,8 @@ class TrainingRecord:
     implementation: str
     plan_number: int = 0
     """Which of the session's training plans it belongs to."""
+    started_s: float = 0.0
+    """When it was begun, by the session's time; if it was lost and begun anew, then."""
     batches: list[BatchTried] = field(default_factory=list)
     check: TrainingChecked | None = None
     steps: list[Steps] = field(default_factory=list)
@@ -108,9 +110,13 @@ class TrainingRecord:
     @property
     def rounds(self) -> dict[int, list[float]]:
         """The times of the measured steps by their round."""
+        return self.rounds_since(0.0)
+
+    def rounds_since(self, since_s: float) -> dict[int, list[float]]:
+        """Those of the rounds that ended after a time of the session."""
         found: dict[int, list[float]] = {}
         for steps in self.measured:
-            if steps.round is not None and steps.step_ms:
+            if steps.round is not None and steps.step_ms and steps.at_s >= since_s:
                 found.setdefault(steps.round, []).extend(steps.step_ms)
         return found
 
@@ -157,7 +163,7 @@ def fold(trainings: dict[int, TrainingRecord], event: TrainingEvent, plan_number
 
 
 def _begun(event: TrainingStarted | TrainingResult | TrainingFailure, plan_number: int) -> TrainingRecord:
-    return TrainingRecord(event.case, event.training, event.implementation, plan_number)
+    return TrainingRecord(event.case, event.training, event.implementation, plan_number, event.at_s)
 
 
 def latest(

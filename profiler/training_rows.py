@@ -10,7 +10,8 @@ from typing import Literal
 
 from profiler.conditions import TrainingConditions, training_conditions
 from profiler.datasheet import peaks_of
-from profiler.events import Agreement, Estimate, TrainingFailure
+from profiler.events import LEAST_SAMPLES, Agreement, Estimate, TrainingFailure
+from profiler.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.recording import Recording
 from profiler.stats import estimate, paired_ratio
 from profiler.training import Training
@@ -51,9 +52,10 @@ class TrainingRow:
     "nan" are the check's, "diverged" is a loss that stopped being finite; neither has a speedup.
 
     `speedup` is the median of the per-round ratios of tokens/s, this / baseline, which with one batch for
-    both is that of their steps' times; None for the baseline itself, and where the two were not measured
-    in the same rounds. `mfu_percent` is Training.model_tflops over the data sheet's rate for the dtype,
-    `of_measured_percent` the same over the matmul rate measured on this GPU. `sm_mhz`, `power_w` and
+    both is that of their steps' times; of rounds that were not the same it is that of all steps, without
+    an interval. None for the baseline itself, and of two plans. `mfu_percent` is Training.model_tflops
+    over the data sheet's rate for the dtype, `of_measured_percent` the same over the matmul rate
+    measured on this GPU. `sm_mhz`, `power_w` and
     `joules_per_token` are from NVML's readings during the case's own measured steps, and `throttle` maps
     what those were made under to the share of readings that say so (see profiler.conditions); where the
     visits were too short for readings of their own it is the whole row's, and there is no power.
@@ -72,6 +74,7 @@ class TrainingRow:
     step_ms: Estimate | None = None
     parts: Parts | None = None
     attention_percent: float | None = None
+    gpu_busy_percent: float | None = None
     peak_bytes: int | None = None
     reserved_bytes: int | None = None
     process_bytes: int | None = None
@@ -94,9 +97,18 @@ class TrainingRow:
     failure: TrainingFailure | None = None
 
     @property
+    def is_launch_bound(self) -> bool:
+        """Whether a step takes over 1.2 times as long as its kernels, as for a single call."""
+        return self.gpu_busy_percent is not None and self.gpu_busy_percent < 100 / LAUNCH_BOUND_RATIO
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What else is worth knowing of it, a clause each; why it failed comes first."""
         found = [self.failure.message] if self.failure else []
+        if self.is_launch_bound:
+            found.append(f"launch-bound: the GPU works in {self.gpu_busy_percent:.0f} % of a step")
+        if self.speedup is not None and 1 < self.speedup.count < LEAST_SAMPLES:
+            found.append(f"only {self.speedup.count} rounds: too few for the speedup to have an interval")
         if self.skipped_steps:
             steps = "1 step was" if self.skipped_steps == 1 else f"{self.skipped_steps:,} steps were"
             found.append(f"{steps} left out, for a gradient of the scaled loss had overflowed")
@@ -104,12 +116,15 @@ class TrainingRow:
 
 
 def training_rows(recording: Recording, baseline: str | None = None) -> list[TrainingRow]:
-    """Every row of what is trained, in the plans' order; speedups over `baseline`, else the plan's."""
+    """Every row of what is trained, in the plans' order; speedups over `baseline`, else the plan's.
+
+    These are all of the latest plan, and of plans before it those that something was measured of.
+    """
     recording = recording.latest()
     session = _Session.of(recording, baseline or recording.training_baseline)
     records = {(record.training, record.implementation): record for record in recording.trainings.values()}
     found = []
-    for case, batch in _asked(recording.training_plans):
+    for case, batch in _asked(recording.training_plans, records):
         record = records.get((case.training, case.implementation))
         if record is not None:
             base = records.get((case.training, session.baseline or ""))
@@ -130,17 +145,21 @@ def training_rows(recording: Recording, baseline: str | None = None) -> list[Tra
     return found
 
 
-def _asked(plans: Sequence[TrainingPlan]) -> list[tuple[TrainingCase, int | None]]:
-    """Each row with each implementation that some plan asks for, row by row, and the batch if that is given.
+def _asked(
+    plans: Sequence[TrainingPlan], records: Mapping[tuple[Training, str], TrainingRecord]
+) -> list[tuple[TrainingCase, int | None]]:
+    """Each row with each implementation that there is to show, row by row, and the batch if that is given.
 
-    Of a case that several plans have it is the latest.
+    Of a case that several plans have it is the latest; what earlier plans never came to is left out.
     """
     order = dict.fromkeys(name for plan in plans for name in plan.implementations)
     asked: dict[Training, dict[str, tuple[TrainingCase, int | None]]] = {}
     for plan in plans:
         for training, cases in plan.rows():
-            of_row = asked.setdefault(training, {})
-            of_row.update((case.implementation, (case, plan.batch)) for case in cases)
+            for case in cases:
+                record = records.get((training, case.implementation))
+                if plan is plans[-1] or (record is not None and (record.done or record.steps)):
+                    asked.setdefault(training, {})[case.implementation] = case, plan.batch
     return [of_row[name] for of_row in asked.values() for name in order if name in of_row]
 
 
@@ -188,6 +207,7 @@ class _Session:
             step_ms=result.step_ms if result else step_ms,
             parts=_parts(record),
             attention_percent=result.attention_percent if result else None,
+            gpu_busy_percent=result.gpu_busy_percent if result else None,
             peak_bytes=result.peak_bytes if result else None,
             reserved_bytes=result.reserved_bytes if result else None,
             process_bytes=result.process_bytes if result else None,
@@ -240,20 +260,29 @@ def _parts(record: TrainingRecord) -> Parts | None:
 
 
 def _speedup(record: TrainingRecord, base: TrainingRecord) -> Estimate | None:
-    """The ratio of tokens/s by round, of the rounds that both were measured in."""
+    """The ratio of tokens/s by round, of the rounds that both were measured in.
+
+    Where there is none, as with CUDA graphs, it is that of all steps, without an interval.
+    """
     if base.failure or not _is_right(base) or base.plan_number != record.plan_number:
         return None
-    mine, others = _ms_per_token(record), _ms_per_token(base)
-    both = sorted(mine.keys() & others.keys())
-    with suppress(ValueError):  # no round of both, or steps too short for the clock
-        return paired_ratio([others[number] for number in both], [mine[number] for number in both])
+    # A round of before the other had begun, in this worker, is no round of both.
+    since_s = max(record.started_s, base.started_s)
+    mine, others = _ms_per_token(record, since_s), _ms_per_token(base, since_s)
+    if both := sorted(mine.keys() & others.keys()):
+        with suppress(ValueError):  # steps too short for the clock
+            return paired_ratio([others[number] for number in both], [mine[number] for number in both])
+    elif record.result and base.result and base.result.tokens_per_s:
+        ratio = record.result.tokens_per_s / base.result.tokens_per_s
+        return Estimate(median=ratio, low=ratio, high=ratio, count=1)
     return None
 
 
-def _ms_per_token(record: TrainingRecord) -> dict[int, float]:
-    """The mean time of a step over its tokens, by round."""
+def _ms_per_token(record: TrainingRecord, since_s: float) -> dict[int, float]:
+    """The mean time of a step over its tokens, by round, of those since then."""
     tokens = record.tokens_per_step
-    return {number: statistics.mean(times) / tokens for number, times in record.rounds.items() if tokens}
+    rounds = record.rounds_since(since_s)
+    return {number: statistics.mean(times) / tokens for number, times in rounds.items() if tokens}
 
 
 def percent_of(part: float | None, whole: float | None) -> float | None:

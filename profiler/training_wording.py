@@ -47,6 +47,7 @@ TRAINING_COLUMN_MEANINGS: dict[str, str] = {
         "clearing of gradients"
     ),
     "attention": "attention's own kernels in one step, in percent of the time of all of its kernels",
+    "GPU busy": "the time of all kernels of a step in percent of it; for the rest the GPU waits for the host",
     "memory": "the most that tensors held at once in a step",
     "reserved": "what the allocator held then",
     "process": "what NVML says that the training process held",
@@ -98,7 +99,7 @@ def study_title(table: StudyTable) -> str:
         table.mode,
         table.dtype,
         table.optimizer,
-        f"kv heads {model.kv_heads}" if model.kv_heads != model.heads else "",
+        f"kv heads {model.kv_heads} of {model.heads}" if model.kv_heads != model.heads else "",
         f"vocab {model.vocab}",
         "bias" if model.bias else "",
         f"dropout {model.dropout:g}" if model.dropout else "",

@@ -144,6 +144,7 @@ def trained(
         reserved_bytes=10 * GIB,
         process_bytes=11 * GIB,
         attention_percent=31.0,
+        gpu_busy_percent=96.0,
         at_s=at_s,
     )
 

@@ -99,10 +99,11 @@ def measure(
             writing, before, plan = Session.resume(session.find_session(saving.resume, folder), device)
     except (PlanError, UnknownImplementation, DeviceError, session.SessionError, ValueError) as error:
         raise Refusal(str(error)) from None
-    _measure(plan, device, writing, before, saving, format_)
+    _measure(ctx.info_name or "", plan, device, writing, before, saving, format_)
 
 
 def _measure(
+    command: str,
     plan: AnyPlan,
     device: Device,
     writing: Session,
@@ -134,7 +135,7 @@ def _measure(
     progress.end()
     if output and format_ and not _write(output, export.export(progress.recording, format_)):
         output, status = None, status or EXIT_FAILED
-    _report(finished, engine.path, output, progress, quiet=saving.quiet)
+    _report(finished, command, engine.path, output, progress, quiet=saving.quiet)
     progress.leave(patient=status < _SIGNALLED)
     sys.exit(status or _verdict(progress.recording))
 
@@ -176,10 +177,14 @@ def _write(output: str, text: str) -> bool:
     return True
 
 
-def _report(finished: Finished, path: Path, output: str | None, progress: Progress, *, quiet: bool) -> None:
+def _report(
+    finished: Finished, command: str, path: Path, output: str | None, progress: Progress, *, quiet: bool
+) -> None:
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     if finished.ending != "completed":
         complain(f"{finished.ending}: {finished.reason}")
+        if finished.ending == "interrupted":
+            complain(f"go on with it: attnprof {command} --resume {shown}")
     if output == "-":  # with the export on stdout, what is said about it must not be mixed in
         complain(str(shown) if quiet else f"saved {shown}")
         return

@@ -39,12 +39,15 @@ _GIB = 2**30
 def training_view(recording: Recording, *, width: int | None) -> Iterator[Table | Text]:
     """All there is to show of a recording's trainings, one part after the other."""
     rows = training_rows(recording)
-    yield from study_views(recording, rows, width=width)
+    from rich.text import Text
+
+    for table in study_views(recording, rows, width=width):
+        yield table
+        if table.caption:
+            yield Text()
     if any(row.step_ms or row.compile_ms for row in rows):
         yield details_table(rows, width=width)
     if told := list(remark_lines(rows)):
-        from rich.text import Text
-
         yield Text("\n".join(told))
 
 
@@ -158,6 +161,7 @@ def _columns(rows: Sequence[TrainingRow], columns: TrainingColumns) -> list[Colu
         numbers("backward\nms", 2, _part(lambda parts: parts.backward_ms)),
         numbers("optimizer\nms", 3, _part(lambda parts: parts.optimizer_ms)),
         numbers("attention\n%", 1, lambda row: _number(row.attention_percent, percent)),
+        numbers("GPU busy\n%", 5, lambda row: _number(row.gpu_busy_percent, percent)),
         numbers(f"memory\n{unit}", 1, lambda row: _number(row.peak_bytes, memory)),
         numbers(f"reserved\n{unit}", 12, lambda row: _number(row.reserved_bytes, memory)),
         numbers(f"process\n{unit}", 13, lambda row: _number(row.process_bytes, memory)),
@@ -226,8 +230,9 @@ def _legend(shown: Iterable[Column]) -> str:
     said = {
         INTERVAL: f"{INTERVAL} the wider side of the 95 % interval",
         "attention": "attention: share of the time of all kernels",
+        "GPU busy": "GPU busy: kernels' time in a step's",
         "MFU": "MFU: (6 N + 12 L W C) tokens/s of the data sheet's rate",
-        "of measured": "of measured: the same of the session's matmul rate",
+        "of measured": "of measured: MFU by the session's matmul rate",
         "SM": "SM and power by NVML",
         "gradient": "gradient: its error over plain PyTorch's",
         "loss": "loss of the first step",

@@ -137,6 +137,7 @@ _TRAINING_COLUMNS: dict[str, tuple[str, ...]] = {
     "backward_ms": ("backward_ms",),
     "optimizer_ms": ("optimizer_ms",),
     "attention_percent": ("attention_percent",),
+    "gpu_busy_percent": ("gpu_busy_percent",),
     "mfu_percent": ("mfu_percent",),
     "percent_of_measured_peak": ("percent_of_measured_peak",),
     "peak_bytes": ("peak_bytes",),

@@ -62,6 +62,7 @@ def training_object(row: TrainingRow) -> dict[str, Any]:
         "backward_ms": row.parts.backward_ms if row.parts else None,
         "optimizer_ms": row.parts.optimizer_ms if row.parts else None,
         "attention_percent": row.attention_percent,
+        "gpu_busy_percent": row.gpu_busy_percent,
         "mfu_percent": row.mfu_percent,
         "percent_of_measured_peak": row.of_measured_percent,
         "peak_bytes": row.peak_bytes,

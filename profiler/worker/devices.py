@@ -39,6 +39,14 @@ class Tracked(Generic[T]):
     held_bytes: int
 
 
+@dataclass(frozen=True)
+class Allocator:
+    """How often it asked the device for memory, and how often it first had to give some back for that."""
+
+    requests: int = 0
+    retries: int = 0
+
+
 class Device(Protocol):
     """A device under measurement. `name` is torch's ("cuda:0")."""
 
@@ -69,6 +77,17 @@ class Device(Protocol):
 
     def without_limit(self) -> AbstractContextManager[None]:
         """For what is attnprof's own work and not the case's: the memory limit does not hold within."""
+        ...
+
+    def holding_limit(self) -> AbstractContextManager[None]:
+        """Within, tensors have the room under a memory limit that they have now.
+
+        Kernels that are loaded meanwhile take none of it: a batch that was found to fit goes on to.
+        """
+        ...
+
+    def allocator(self) -> Allocator:
+        """What the allocator has had to do so far."""
         ...
 
     def release(self) -> None:
@@ -102,6 +121,7 @@ class CudaDevice:
         self._own_bytes = torch.cuda.memory_reserved()
         self._allowed_bytes = self._properties.total_memory
         self._limit_bytes = memory_limit_bytes
+        self._holds_limit = False
         if memory_limit_bytes is not None:
             self._check_limit(memory_limit_bytes)
             self._hold_to(memory_limit_bytes)
@@ -161,6 +181,19 @@ class CudaDevice:
             self._limit_bytes = limit_bytes
             self._allow(allowed_bytes)
 
+    @contextmanager
+    def holding_limit(self) -> Iterator[None]:
+        self.release()
+        self._holds_limit = True
+        try:
+            yield
+        finally:
+            self._holds_limit = False
+
+    def allocator(self) -> Allocator:
+        stats = torch.cuda.memory_stats()
+        return Allocator(stats.get("num_device_alloc", 0), stats.get("num_alloc_retries", 0))
+
     def energy_j(self) -> float | None:
         """The GPU's energy counter in joules, or None without one. Slow to read: not near a sample."""
         return self._nvml.energy_j() if self._nvml else None
@@ -169,7 +202,8 @@ class CudaDevice:
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        if self._limit_bytes is not None:  # kernels that were loaded since then take from a small card too
+        # Kernels that were loaded since then take from a small card too.
+        if self._limit_bytes is not None and not self._holds_limit:
             self._hold_to(self._limit_bytes)
 
     def _find_nvml(self) -> NvmlDevice | None:
@@ -263,6 +297,12 @@ class CpuDevice:
 
     def without_limit(self) -> AbstractContextManager[None]:
         return self._memory.without_limit() if self._memory else nullcontext()
+
+    def holding_limit(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def allocator(self) -> Allocator:
+        return Allocator()
 
     def release(self) -> None:
         gc.collect()

@@ -24,7 +24,14 @@ _UNITS = {
 }
 # torch.OutOfMemoryError: "Tried to allocate 32.00 GiB"; the CPU: "you tried to allocate 4096 bytes".
 _REQUESTED = re.compile(r"tried to allocate (?:more than )?([\d.]+) ?(\w+)", re.IGNORECASE)
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "std::bad_alloc")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # there was no memory for its handle
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+)
 _NO_BACKEND = ("No available kernel", "No viable backend")
 # torch appends where in its C++ sources a warning was raised.
 _RAISED_AT = re.compile(r"\s*\(Triggered internally at .*?\)\s*$", re.DOTALL)

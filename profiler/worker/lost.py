@@ -24,3 +24,12 @@ def raise_if_lost(
         first = explain(error).message if isinstance(cause, Exception) else cause.message
         report(Explanation("crashed", f"the GPU faulted: {first}"))
         raise DeviceLost(first) from error
+
+
+def answers(device: Device) -> bool:
+    """Whether the device can still be used."""
+    try:
+        device.synchronize()
+    except Exception:
+        return False
+    return True

@@ -30,8 +30,9 @@ def test_only_rows_that_a_session_has_are_compared() -> None:
 
 def test_published_and_measured_stand_beside_each_other_and_claims_have_verdicts() -> None:
     lines = list(report([study()]))
-    assert lines[0] == "## gpt2-small, compile (published / measured)"
-    assert lines[4].startswith("| 256 | 52 / 52 | 63,820 / 63,820 | 64 / 64 | 72,785 / 72,785 |")
+    assert lines[0] == "Held to: 12.0 GiB."
+    assert lines[2] == "## gpt2-small, compile (published / measured)"
+    assert lines[6].startswith("| 256 | 52 / 52 | 63,820 / 63,820 | 64 / 64 | 72,785 / 72,785 |")
     assert "| - / - | - / - |" in next(line for line in lines if line.startswith("| 4096 |"))
     verdicts = [line.split("|")[-2].strip() for line in lines if line.startswith("| eager, medium")]
     assert verdicts == ["not measured"]

@@ -142,6 +142,21 @@ def test_what_was_begun_when_the_plan_ended_is_partial_and_the_rest_will_not_be_
 # Speedup
 
 
+def test_what_an_earlier_plan_never_came_to_has_no_row() -> None:
+    first = training_plan([training(context=256), training(context=512)], ("pytorch", "sdpa", "flash2"))
+    second = training_plan([training(context=1024)], ("pytorch", "flash2"), first_case=first.count)
+    plain, other, *_ = training_cases(first)
+    events: list[Event] = [header(), TrainingPlanned(plan=first)]
+    events += [*trained(plain, batch=8, tokens_per_s=TOKENS_PER_S), begun(other)]
+    events += [PlanEnded(ending="interrupted"), TrainingPlanned(plan=second)]
+    rows = training_rows(Recording.of(events))
+    assert [(row.training.context, row.implementation, row.status) for row in rows] == [
+        (256, "pytorch", "ok"),
+        (1024, "pytorch", "pending"),
+        (1024, "flash2", "pending"),
+    ]
+
+
 def test_a_speedup_is_the_median_of_the_rounds_own_ratios() -> None:
     plan, first, second = two()
     base = [[10.0], [20.0], [40.0], [80.0], [160.0], [320.0], [640.0]]
@@ -313,3 +328,34 @@ def test_a_sessions_readings_are_summed_up_from_the_first_check_to_the_last_resu
     readings = [reading(5.0, power_w=1.0), reading(10.5, power_w=500.0), reading(60.0, power_w=1.0)]
     (span,) = while_measuring(Recording.of([TrainingPlanned(plan=plan), *told, *readings])).spans
     assert (span.name, span.low, span.high) == ("power (W)", 500.0, 500.0)
+
+
+def test_steps_that_wait_for_the_host_are_called_launch_bound() -> None:
+    plan, first, _ = two()
+    *events, result = trained(first, batch=8, tokens_per_s=TOKENS_PER_S)
+    assert isinstance(result, TrainingResult)
+    waits = msgspec.structs.replace(result, gpu_busy_percent=62.0)
+    row = rows_of(plan, [*events, waits])["pytorch"]
+    assert row.is_launch_bound
+    assert "launch-bound: the GPU works in 62 % of a step" in row.remarks
+    assert not rows_of(plan, [*events, result])["pytorch"].is_launch_bound
+
+
+def test_a_round_from_before_the_other_was_begun_is_no_round_of_both() -> None:
+    plan, first, second = two()
+    mine = [*trained(first, batch=8, tokens_per_s=TOKENS_PER_S)]
+    ended_s = mine[-1].at_s
+    late = [
+        msgspec.structs.replace(event, at_s=event.at_s + ended_s + 1)
+        for event in trained(second, batch=8, tokens_per_s=2 * TOKENS_PER_S)
+    ]
+    speedup = rows_of(plan, mine, late)["flash2"].speedup
+    assert speedup is not None
+    assert (round(speedup.median, 6), speedup.margin) == (2.0, None)
+
+
+def test_a_speedup_of_few_rounds_says_why_it_has_no_interval() -> None:
+    plan, first, second = two()
+    rounds = [[10.0, 11.0]] * 3
+    row = rows_of(plan, in_rounds(first, 8, *rounds), in_rounds(second, 8, *rounds))["flash2"]
+    assert "only 3 rounds: too few for the speedup to have an interval" in row.remarks

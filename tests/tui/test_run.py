@@ -412,7 +412,8 @@ def test_a_signal_closes_the_session_and_leaves_no_process(
         assert_gone(children)
     assert done.code == code
     assert (done.finished.ending, done.finished.reason) == ("interrupted", reason)
-    assert done.stderr == f"interrupted: {reason}\n"
+    session = f"sessions/{session_of(tmp_path).name}"
+    assert done.stderr == f"interrupted: {reason}\ngo on with it: attnprof run --resume {session}\n"
     assert done.stdout.endswith(f"saved sessions/{session_of(tmp_path).name}\n")
 
 
@@ -477,7 +478,7 @@ def test_a_reader_that_leaves_ends_the_run(tmp_path: Path) -> None:
         stderr = process.stderr.read()
     done = Done(process.returncode, "", stderr, tmp_path)
     assert done.code == 128 + signal.SIGPIPE
-    assert done.stderr == "interrupted: the output was closed\n"
+    assert done.stderr.startswith("interrupted: the output was closed\n")
     assert done.finished.ending == "interrupted"
     assert 1 <= done.finished.results < 3 * 199
 

@@ -88,10 +88,10 @@ def test_a_step_is_told_in_parts_with_memory_rates_clocks_and_compilation() -> N
     lines = shown(study(), 220)
     start = lines.index("What a step is made of")
     assert words(line_of(lines[start:], "flash2")) == (
-        "flash2 228.7 ±1.0% 68.6 137.2 22.9 31 9.00 10.0 11.0 4.4 6.3 1500 650 9.07 20.0 12 9.7042 0.80x"
+        "flash2 228.7 ±1.0% 68.6 137.2 22.9 31 96 9.00 10.0 11.0 4.4 6.3 1500 650 9.07 20.0 12 9.7042 0.80x"
     )
     at_eighty = shown(study(), 80)
-    assert any("not shown for want of width: MFU, compile" in line for line in at_eighty)
+    assert any("not shown for want of width: MFU, GPU busy, compile" in line for line in at_eighty)
 
 
 def test_graph_breaks_are_named_and_conditions_told_once() -> None:

@@ -413,7 +413,12 @@ class AttnprofApp(App[int]):
         if listen:
             self._listen_to(desk)
         desk.changed = desk.urgent = True
-        self.action_go("sweep" if desk is not self.live else "bench")
+        self.action_go(self._live_screen if desk is self.live else "sweep")
+
+    @property
+    def _live_screen(self) -> str:
+        """Where what is measured now is to be seen."""
+        return "train" if self._is_training else "sweep" if self._is_sweeping else "bench"
 
     def _go_on_with(self, path: Path, *, training: bool = False) -> None:
         if self._resume is None:

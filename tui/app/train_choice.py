@@ -128,6 +128,8 @@ class TrainChoice:
     vocab: str = ""
     bias: str = "no"
     dropout: str = ""
+    before: TrainChoice | None = None
+    """What was typed before a preset was chosen; it comes back with no preset."""
 
     def text(self, field: str) -> str:
         """What stands in a field."""
@@ -155,16 +157,28 @@ class TrainChoice:
     def typed(self, field: str, text: str) -> TrainChoice:
         """With another text in a field.
 
-        A preset takes the place of what it says; what would contradict it leaves the preset, with its rows
-        and columns for the other fields.
+        A preset takes the place of what it says, and gives it back when none is chosen, but for what was
+        typed since; what would contradict it leaves the preset, with its rows and columns for the other
+        fields.
         """
         text = text.strip()
-        changes = {field: text}
+        changes: dict[str, str] = {field: text}
         if field == "preset" and text:
-            changes |= dict.fromkeys(_OF_PRESET, "") | {"bias": "no", "batch": AUTO}
-        elif self.preset and (field in MODEL_OPTIONS or (field == "preset" and not text)):
-            changes = {name: self.shown(name) for name in _OF_PRESET} | {"preset": ""} | changes
-        return replace(self, **changes)
+            blank = dict.fromkeys(_OF_PRESET, "") | {"bias": "no", "batch": AUTO}
+            return replace(self, **(blank | changes), before=self.before if self.preset else self)
+        if field == "preset" and self.before is not None:
+            return self._as_before(self.before)
+        if self.preset and (field in MODEL_OPTIONS or (field == "preset" and not text)):
+            left = {name: self.shown(name) for name in _OF_PRESET} | {"preset": ""} | changes
+            return replace(replace(self, before=None), **left)  # type: ignore[arg-type]
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def _as_before(self, before: TrainChoice) -> TrainChoice:
+        """Without the preset, its place taken by what was there before and was not typed anew."""
+        typed = {name: self.text(name) for name in _OF_PRESET if name not in MODEL_OPTIONS}
+        typed["batch"] = "" if self.batch == AUTO else self.batch
+        kept = {name: typed.get(name) or before.text(name) for name in (*_OF_PRESET, "batch")}
+        return replace(self, **kept, preset="", before=None)
 
     def stepped(self, field: str, direction: int) -> TrainChoice:
         """With the next of a field's usual values; itself where the field has none."""

@@ -5,6 +5,8 @@ It is kept up to date from the app's views, and computed anew only when somethin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from profiler.recording import Recording
 from profiler.study import study_tables
 from profiler.training_recording import TrainingRecord
@@ -48,7 +50,9 @@ class TrainState:
         if changed:
             self._seen = seen
             rows = training_rows(recording, self._baseline)
-            self.study = study_of(study_tables(rows), rows, under_way)
+            self.study = study_of(
+                study_tables(rows), rows, under_way, latest=next(reversed(recording.training_plans), None)
+            )
         if self.is_running:
             if not ran:
                 self.pace.begin(view.now_s, self.rows_done)
@@ -80,7 +84,18 @@ def _under_way(recording: Recording) -> int | None:
 def _heard_s(record: TrainingRecord) -> float:
     """When anything was heard of it last."""
     events = (*record.batches[-1:], *record.steps[-1:], *([record.check] if record.check else []))
-    return max((event.at_s for event in events), default=0.0)
+    return max((event.at_s for event in events), default=record.started_s)
+
+
+def was_skipped(record: TrainingRecord | None, trainings: Iterable[TrainingRecord]) -> bool:
+    """Whether a case was left for a later row of its plan before it came to anything."""
+    return (record is not None and not record.done) and any(
+        other.plan_number == record.plan_number
+        and other.number > record.number
+        and other.training != record.training
+        and (not other.done or bool(other.batches or other.check))  # it had begun
+        for other in trainings
+    )
 
 
 def _progress(record: TrainingRecord) -> tuple[object, ...]:

@@ -33,6 +33,7 @@ _HAS: dict[str, Callable[[TrainingRow], bool]] = {
     "step": lambda row: row.step_ms is not None,
     "forward, backward, optimizer": lambda row: row.parts is not None,
     "attention": lambda row: row.attention_percent is not None,
+    "GPU busy": lambda row: row.gpu_busy_percent is not None,
     "memory": lambda row: row.peak_bytes is not None,
     "reserved": lambda row: row.reserved_bytes is not None,
     "process": lambda row: row.process_bytes is not None,
@@ -196,6 +197,7 @@ def _step_columns(some: Sequence[TrainingRow]) -> list[Column]:
         Column("backward (ms)", _cells([row.parts.backward_ms if row.parts else None for row in some], ms)),
         Column("optimizer (ms)", _cells([row.parts.optimizer_ms if row.parts else None for row in some], ms)),
         Column("attention (%)", _cells([row.attention_percent for row in some], percent)),
+        Column("GPU busy (%)", _cells([row.gpu_busy_percent for row in some], percent)),
         Column("MFU (%)", _cells([row.mfu_percent for row in some], percent)),
         Column("of measured (%)", _cells([row.of_measured_percent for row in some], percent)),
     ]

@@ -8,11 +8,13 @@ layout costs around it, transposes and the gradient's being put together again, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
 from profiler.events import Kernel
 from profiler.training import Mode
+from profiler.worker.compiled import forget_compiled
 from profiler.worker.kernels import kernels_of
 from profiler.worker.training.gpt import heads_of, laid_out
 from profiler.worker.training.modes import in_mode
@@ -20,8 +22,16 @@ from profiler.worker.training.optimizers import precision
 from profiler.worker.training.trainer import Trainer
 
 
-def attention_percent(trainer: Trainer) -> float:
-    """Kernel time of attention in percent of that of the whole step; on the CPU the operators'.
+@dataclass(frozen=True)
+class Share:
+    """Kernel time of one step, and attention's of it; on the CPU the operators'."""
+
+    step_ms: float
+    attention_percent: float
+
+
+def attention_share(trainer: Trainer) -> Share:
+    """What part of a step attention is. In reduce-overhead the trainer's CUDA graphs are gone after it.
 
     Raises:
         RuntimeError: torch's profiler recorded nothing.
@@ -29,9 +39,13 @@ def attention_percent(trainer: Trainer) -> float:
     on_gpu = trainer.device.kind == "cuda"
     loss = torch.empty((), device=trainer.device.name)
     step, _ = kernels_of(lambda: trainer.step(lambda: None, loss), on_gpu=on_gpu)
+    if trainer.shared.training.mode == "reduce-overhead":  # their memory is nearly all there is
+        trainer.let_go()
+        forget_compiled()
+        trainer.device.release()
     attention, _ = kernels_of(_one_call(trainer), on_gpu=on_gpu)
-    layers = trainer.shared.training.model.layers
-    return 100 * layers * _together_us(attention) / _together_us(step)
+    layers, step_us = trainer.shared.training.model.layers, _together_us(step)
+    return Share(step_us / 1000, 100 * layers * _together_us(attention) / step_us)
 
 
 def operators_of(trainer: Trainer) -> set[str]:

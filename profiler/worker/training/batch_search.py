@@ -29,29 +29,33 @@ def candidates(most: int = MOST) -> list[int]:
 
 
 def largest_batch(
-    fits: Callable[[int], int | None], *, static_bytes: int, room_bytes: int, most: int = MOST
+    fits: Callable[[int], int | None],
+    *,
+    static_bytes: int,
+    room_bytes: int,
+    most: int = MOST,
+    first: int | None = None,
 ) -> int:
     """The largest candidate that fits, 0 if none does.
 
     `fits` tries a batch and returns its peak in bytes, None where it ran out of memory. `static_bytes`
-    are held at any batch, `room_bytes` is all there is, with these. The next larger candidate
-    was tried and does not fit, or cannot.
+    are held at any batch, `room_bytes` is all there is, with these. `first` is likely to be the one,
+    as that of a similar case: it is tried, then the next larger. The next larger candidate than what
+    is returned was tried and does not fit, or cannot.
     """
     search = _Search(candidates(most), static_bytes, room_bytes)
-    index = bisect_right(search.sizes, EIGHT) - 1
+    index = search.place_of(first or EIGHT)
     while True:
         search.note(index, fits(search.sizes[index]))
         if search.is_over:
             return search.sizes[search.low] if search.low >= 0 else 0
-        index = search.next()
+        is_likely = first is not None and len(search.peaks) == 1 and search.high == len(search.sizes)
+        index = search.low + 1 if is_likely else search.next()
 
 
 @dataclass
 class _Search:
-    """What is known: indices of the largest that fits and of the smallest that does not, and peaks.
-
-    `back` is how far to step back from a batch that was foretold to fit and did not; 0 after one that does.
-    """
+    """What is known: indices of the largest that fits and of the smallest that does not, and peaks."""
 
     sizes: list[int]
     static_bytes: int
@@ -59,16 +63,19 @@ class _Search:
     peaks: dict[int, int] = field(default_factory=dict)
     low: int = -1
     high: int = field(init=False)
-    back: int = 0
 
     def __post_init__(self) -> None:
         self.high = len(self.sizes)
 
+    def place_of(self, size: int) -> int:
+        """The index of the largest candidate that is no larger."""
+        return max(bisect_right(self.sizes, size) - 1, 0)
+
     def note(self, index: int, peak_bytes: int | None) -> None:
         if peak_bytes is None:
-            self.high, self.back = index, max(2 * self.back, 1)
+            self.high = index
         else:
-            self.low, self.back = index, 0
+            self.low = index
             self.peaks[self.sizes[index]] = peak_bytes
 
     @property
@@ -84,7 +91,8 @@ class _Search:
     def next(self) -> int:
         """The next to try, between the two."""
         if self.low < 0:
-            return 0
+            ordinary = self.place_of(EIGHT)
+            return ordinary if ordinary < self.high else 0
         *_, before, largest = 0, *sorted(self.peaks)
         most = _MOST_GROWTH * largest if before else MOST
         hopeful = [
@@ -94,7 +102,7 @@ class _Search:
         ]
         index = len(hopeful) - 1
         if index >= self.high:  # memory splinters here more than a step's width
-            index = self.high - self.back if self.back else (self.low + self.high) // 2
+            index = (self.low + self.high) // 2
         return min(max(index, self.low + 1), self.high - 1)
 
     def _foretold(self, size: int, small: int, large: int) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from impls.contract import Implementation
 from profiler.events import BatchTried
@@ -13,7 +14,8 @@ from profiler.worker.check import CannotRun
 from profiler.worker.compiled import forget_compiled
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation
-from profiler.worker.training.batch_search import largest_batch
+from profiler.worker.lost import answers
+from profiler.worker.training.batch_search import EIGHT, largest_batch
 from profiler.worker.training.first_steps import FirstSteps, first_steps
 from profiler.worker.training.shared import SharedModel
 
@@ -32,6 +34,8 @@ class Finding:
     batch: int | None = None
     _best: FirstSteps | None = None
     _refusal: Explanation | None = None
+    _fitted: bool = False
+    _notes: list[str] = field(default_factory=list)
 
     def given(self, batch: int) -> FirstSteps:
         """Its first steps at that batch.
@@ -46,8 +50,8 @@ class Finding:
             tried = replace(tried, message=f"out of memory at a batch of {batch}")
         raise CannotRun(tried)
 
-    def largest(self) -> FirstSteps:
-        """Its first steps at the largest batch that fits; every try is told.
+    def largest(self, first: int | None = None) -> FirstSteps:
+        """Its first steps at the largest batch that fits; every try is told. `first` is a likely one.
 
         Raises:
             CannotRun: not even one sequence fits, or something else is the matter.
@@ -58,13 +62,16 @@ class Finding:
             self._fits,
             static_bytes=static_bytes,
             room_bytes=static_bytes + self.device.available_bytes(),
+            first=first,
         )
         if not batch:
             assert self._refusal is not None
             raise CannotRun(replace(self._refusal, message="out of memory: not even a batch of one fits"))
-        if self._best is None or self._best.trainer.batch != batch:
-            return self.given(batch)
-        return self._best
+        best, self._best = self._best, None
+        if best is None or best.trainer.batch != batch:
+            best = self.given(batch)
+        best.notes += self._notes
+        return best
 
     def _fits(self, batch: int) -> int | None:
         if self._has_cuda_graphs:  # they would keep the memory of what was tried before
@@ -72,15 +79,26 @@ class Finding:
             forget_compiled()
         tried = self._try(batch)
         if isinstance(tried, FirstSteps):
-            self._best = tried
+            self._best, self._fitted = tried, True
             self.send(BatchTried(case=self.case, batch=batch, fits=True, peak_bytes=tried.peak_bytes))
             return tried.peak_bytes
-        # A large batch may be more than an implementation takes; one sequence that is refused is no batch.
-        if tried.kind != "oom" and (tried.kind != "unsupported" or batch == 1):
-            raise CannotRun(tried)
+        if tried.kind != "oom":
+            if not self._may_be_too_large(batch, tried):
+                raise CannotRun(tried)
+            self._notes.append(f"a batch of {batch} was taken for one that does not fit: {tried.message}")
         self._refusal = tried
         self.send(BatchTried(case=self.case, batch=batch, fits=False))
         return None
+
+    def _may_be_too_large(self, batch: int, tried: Explanation) -> bool:
+        """Whether it may be the batch that an implementation does not take or has a bug at.
+
+        One sequence that is refused is no batch; and what fails at an ordinary batch, before any has
+        fitted, would at others.
+        """
+        if tried.kind == "unsupported":
+            return batch > 1
+        return (self._fitted or batch > EIGHT) and answers(self.device)
 
     def _try(self, batch: int) -> FirstSteps | Explanation:
         cut.heed()
@@ -88,7 +106,8 @@ class Finding:
         tried = first_steps(self.shared, self.implementation, batch, self.device)
         if isinstance(tried, Explanation) and self._has_cuda_graphs:
             forget_compiled()  # one that is half recorded
-            self.device.release()
+            with suppress(RuntimeError):  # from a device that is lost, which whoever hears of this sees
+                self.device.release()
         return tried
 
     @property

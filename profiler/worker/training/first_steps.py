@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
@@ -54,7 +55,8 @@ def first_steps(
             failed = explain(error, caught)
     # Only here are the frames gone that the error held, and with them what they had on the device.
     shared.drop_gradients()
-    device.release()
+    with suppress(RuntimeError):  # from a device that is lost, which whoever hears of this sees
+        device.release()
     return failed
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -43,6 +46,26 @@ def in_mode(function: Callable[..., Any], mode: Mode) -> Callable[..., Any]:
     if mode == "reduce-overhead":
         return _each_a_step(compiled)
     return _telling_where(compiled)
+
+
+@cache
+def wake_compiler(device: str) -> None:
+    """Have torch.compile load what its first use in a process does, so that no case's time has that in it.
+
+    What fails here fails in every case too, which tells it.
+    """
+    with suppress(Exception), warnings.catch_warnings():
+        import torch._inductor.config
+
+        warnings.simplefilter("ignore")  # that its caches are off
+        # Found in its cache there would be nothing to compile, and no compiler woken.
+        with torch._inductor.config.patch(force_disable_caches=True):
+            given = torch.ones(16, device=device, requires_grad=True)
+            in_mode(_trivial, "compile")(given).backward()
+
+
+def _trivial(given: torch.Tensor) -> torch.Tensor:
+    return given.sin().sum()
 
 
 def _each_a_step(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -46,13 +46,20 @@ def make_optimizer(name: Optimizer, parameters: Iterable[torch.nn.Parameter]) ->
 
 
 def make_states(optimizer: torch.optim.Optimizer) -> None:
-    """Have it make all its states anew, as they are before the first step; the parameters are spoilt."""
-    optimizer.state.clear()
+    """Have it make all its states, as they are before the first step; the parameters are spoilt.
+
+    One parameter after the other: all gradients at once would be as much memory again as parameters.
+    """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+            optimizer.step()
+            parameter.grad = None
+    for state in optimizer.state.values():
+        if isinstance(made := state.get("step"), torch.Tensor):
+            made.zero_()
+        elif made is not None:
+            state["step"] = 0
 
 
 def updates_of(optimizer: torch.optim.Optimizer) -> torch.Tensor | int:

@@ -26,9 +26,10 @@ from profiler.worker.failures import Explanation, explain
 from profiler.worker.lost import raise_if_lost
 from profiler.worker.rounds import has_settled
 from profiler.worker.training.agreement import Judge
-from profiler.worker.training.attention_share import attention_percent, operators_of
+from profiler.worker.training.attention_share import Share, attention_share, operators_of
 from profiler.worker.training.finding import Finding
 from profiler.worker.training.first_steps import FirstSteps
+from profiler.worker.training.modes import wake_compiler
 from profiler.worker.training.shared import SharedModel
 from profiler.worker.training.steps import Block, diverged_at, run_block
 from profiler.worker.training.subject import Subject, diverged, failure
@@ -54,14 +55,19 @@ def measure_training(request: MeasureTraining, device: Device, find: Find, send:
     Raises:
         DeviceLost: the device can no longer be used; what was measured has been sent.
     """
-    # A collection goes through all that torch has loaded, a tenth of a second each time, if it may.
-    gc.collect()
-    gc.freeze()
-    with suppress(cut.CutShort):
+    _freeze()
+    with suppress(cut.CutShort), device.holding_limit():
         _measure(request, device, find, send)
     forget_compiled()
     device.release()
     send(ShapeDone())
+
+
+def _freeze() -> None:
+    """A collection would go through all that torch has loaded, a tenth of a second each time."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _measure(request: MeasureTraining, device: Device, find: Find, send: Send) -> None:
@@ -70,6 +76,8 @@ def _measure(request: MeasureTraining, device: Device, find: Find, send: Send) -
     shared = _open(request, device, send)
     if shared is None:
         return
+    if request.training.mode != "eager":
+        wake_compiler(device.name)
     row = _Row(request, shared, device, find, send)
     if request.training.mode == "reduce-overhead":
         for case in request.cases:
@@ -113,6 +121,7 @@ class _Row:
         self._send = send
         self._judge = Judge(shared, device)
         self._order = random.Random(request.seed)
+        self._found: int | None = None
         self._subjects: list[Subject] = []
         self._at: Subject | None = None
 
@@ -124,8 +133,12 @@ class _Row:
             if subject is not None:
                 self._subjects.append(subject)
                 self._warm_up(subject)
-        self._run_rounds()
-        self._send_results()
+        _freeze()  # what was compiled since the row began is much, too
+        try:
+            self._run_rounds()
+            self._send_results()
+        finally:
+            gc.unfreeze()
         self._subjects, self._at = [], None
 
     def _checked(self, case: TrainingCase) -> Subject | None:
@@ -138,27 +151,34 @@ class _Row:
             return None
         self._at = None
         finding = Finding(case.number, self._shared, implementation, self._device, self._send)
-        batch = self._request.batch
-        try:
-            first = finding.largest() if batch is None else finding.given(batch)
-        except CannotRun as error:
-            explanation = error.explanation
-        else:
+        first = self._first_steps(finding)
+        if isinstance(first, FirstSteps):
             self._send(self._what_it_told(case, first))
             return Subject(case, first)
-        self._fail(case, explanation, finding.batch)
+        self._fail(case, first, finding.batch)
         return None
+
+    def _first_steps(self, finding: Finding) -> FirstSteps | Explanation:
+        """Those of the case at its batch, with all as before them if agreement is to be looked at."""
+        batch = self._request.batch
+        try:
+            first = finding.largest(self._found) if batch is None else finding.given(batch)
+            self._found = first.trainer.batch
+            if self._request.takes.agreement:
+                if self._has_cuda_graphs:  # plain PyTorch would have no memory beside theirs
+                    first.trainer.let_go()
+                    forget_compiled()
+                first.trainer.renew()
+        except CannotRun as error:
+            return error.explanation
+        except Exception as error:
+            return explain(error)
+        return first
 
     def _what_it_told(self, case: TrainingCase, first: FirstSteps) -> TrainingChecked:
         trainer, notes = first.trainer, list(first.notes)
-        if self._request.training.mode == "reduce-overhead" and len(self._request.cases) > 1:
+        if self._has_cuda_graphs and len(self._request.cases) > 1:
             notes.append("measured by itself, not in rounds: CUDA graphs keep their memory")
-        agreement = None
-        if self._request.takes.agreement:
-            trainer.renew()
-            agreement, why_not = self._judge.agreement(trainer)
-            self._look_after(case, why_not)
-            notes += [why_not] if why_not else []
         backend = None
         if trainer.implementation.backend_of is not None:
             try:
@@ -166,6 +186,11 @@ class _Row:
             except Exception as error:
                 notes.append(f"which backend ran is not known: {explain(error).message}")
                 self._look_after(case, notes[-1])
+        agreement = None
+        if self._request.takes.agreement:  # the first to record CUDA graphs anew
+            agreement, why_not = self._judge.agreement(trainer)
+            self._look_after(case, why_not)
+            notes += [why_not] if why_not else []
         self._device.release()
         return TrainingChecked(
             case=case.number,
@@ -182,7 +207,8 @@ class _Row:
     def _warm_up(self, subject: Subject) -> None:
         """The steps that are not measured, from the beginning of training."""
         asked = self._request.stopping
-        subject.trainer.renew()
+        if not self._renewed(subject):
+            return
         left, times_ms = asked.steps - asked.last, list[float]()
         while left > 0 and subject in self._subjects:
             by_time = int(_BLOCK_MS / max(subject.first.later_step_ms, 1e-3))
@@ -193,6 +219,17 @@ class _Row:
             times_ms += block.step_ms
             if asked.precision is not None and has_settled(times_ms):
                 return
+
+    def _renewed(self, subject: Subject) -> bool:
+        """Whether it begins as before the first step; if that cannot be it has failed, which is told."""
+        try:
+            subject.trainer.renew()
+            return True
+        except Exception as error:
+            explanation = explain(error)
+        self._drop(subject)
+        self._fail(subject.described, explanation, subject.trainer.batch)
+        return False
 
     def _run_rounds(self) -> None:
         """Visit all in rounds, in a fresh random order each, until their steps are made or precise."""
@@ -224,7 +261,7 @@ class _Row:
             else:
                 return block
             self._drop(subject)
-            self._shared.renew()
+            self._begin_anew(subject.described)
             self._send(diverged(subject.described, message, subject.trainer.batch))
             return None
         self._drop(subject)
@@ -232,23 +269,31 @@ class _Row:
         return None
 
     def _visit(self, subject: Subject, count: int, *, lead_in: bool) -> Block:
-        """It fitted alone, so if memory runs out the others let go of what they hold."""
+        """It fitted alone, so if memory runs out it is tidied up, and at last the others let go of theirs."""
         another = self._at is not subject
         if another:
             self._device.release()
             self._at = subject
         untimed = (_LEAD_IN_AFTER_ANOTHER if another else _LEAD_IN) if lead_in else 0
+        block = self._block_if_it_fits(subject, count, untimed)
+        if block is None:
+            block = self._block_if_it_fits(subject, count, _LEAD_IN_AFTER_ANOTHER)
+        if block is None:
+            self._let_go([other for other in self._subjects if other is not subject])
+            self._device.release()
+            block = run_block(subject.trainer, count, lead_in=_LEAD_IN_AFTER_ANOTHER)
+        return block
+
+    def _block_if_it_fits(self, subject: Subject, count: int, lead_in: int) -> Block | None:
+        """None where memory ran out, of which nothing is left then."""
         try:
-            return run_block(subject.trainer, count, lead_in=untimed)
+            return run_block(subject.trainer, count, lead_in=lead_in)
         except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
             if explain(error).kind != "oom":
                 raise
-        for other in self._subjects:
-            if other is not subject:
-                other.trainer.let_go()
         subject.trainer.recover()
         self._device.release()
-        return run_block(subject.trainer, count, lead_in=_LEAD_IN_AFTER_ANOTHER)
+        return None
 
     def _send_results(self) -> None:
         """Each with attention's share, which is taken last: CUPTI may slow down what comes after it."""
@@ -259,31 +304,46 @@ class _Row:
                 self._send(subject.result(self._request.stopping, None))
 
         while left:
-            percent = None
+            share = None
             if self._request.takes.attention:
                 self._send(Visiting(case=left[0].described.number))
                 try:
-                    percent = self._attention_percent(left[0])
+                    share = self._attention_share(left[0])
                 except Exception as error:
                     explanation = explain(error)
                     without = f"no share of attention in {left[0].trainer.implementation.name}"
                     self._send(Log(level="warning", message=f"{without}: {explanation.message}"))
                     raise_if_lost(self._device, explanation, send_those_left)
                     left[0].trainer.recover()
-            self._send(left.pop(0).result(self._request.stopping, percent))
+            self._warn_of_retries(left[0])
+            self._send(left.pop(0).result(self._request.stopping, share))
 
-    def _attention_percent(self, subject: Subject) -> float:
+    def _warn_of_retries(self, subject: Subject) -> None:
+        if times := subject.measured.retries:
+            message = (
+                f"the allocator had to give memory back {times} times in measured steps of "
+                f"{subject.trainer.implementation.name}: a smaller batch may be faster"
+            )
+            self._send(Log(level="warning", message=message))
+
+    def _attention_share(self, subject: Subject) -> Share:
         cut.heed()
         if self._at is not subject:
             self._device.release()
             self._at = subject
-        return round(attention_percent(subject.trainer), 3)
+        return attention_share(subject.trainer)
 
     def _drop(self, subject: Subject) -> None:
         """Leave a case out from now on; the others' parameters are to be none of its making."""
         self._subjects.remove(subject)
-        subject.trainer.let_go()
+        self._let_go([subject])
         self._at = None
+
+    def _let_go(self, subjects: Sequence[Subject]) -> None:
+        """Have them drop what can be made again, so that it can be collected."""
+        gc.unfreeze()
+        for subject in subjects:
+            subject.trainer.let_go()
 
     def _look_after(self, case: TrainingCase, cause: str | None) -> None:
         """The device, after something that may have failed."""
@@ -294,9 +354,27 @@ class _Row:
 
     def _fail(self, case: TrainingCase, explanation: Explanation, batch: int | None = None) -> None:
         raise_if_lost(self._device, explanation, lambda lost: self._send(failure(case, lost, batch)))
-        self._device.release()
-        self._shared.renew()
+        self._begin_anew(case)
         self._send(failure(case, explanation, batch))
+
+    def _begin_anew(self, case: TrainingCase) -> None:
+        """Parameters and states as before the first step, after a case has failed."""
+        if self._has_cuda_graphs:  # its own keep their memory until then
+            forget_compiled()
+        self._device.release()
+        try:
+            self._shared.renew()
+            return
+        except Exception as error:
+            explanation = explain(error)
+        raise_if_lost(self._device, explanation, lambda lost: self._send(failure(case, lost)))
+        self._let_go(self._subjects)
+        forget_compiled()
+        self._shared.renew()  # a worker in which this fails too can measure nothing more
+
+    @property
+    def _has_cuda_graphs(self) -> bool:
+        return self._request.training.mode == "reduce-overhead"
 
 
 def _dealt_out(steps: int) -> list[int]:

@@ -24,6 +24,7 @@ class SharedModel:
     def __init__(self, training: Training, device: Device, seed: int) -> None:
         self.training = training
         self.seed = seed
+        self._device = device
         self.model = empty_model(training.model, training.context, device.name)
         self.optimizer = make_optimizer(training.optimizer, self.model.parameters())
         self.renew()
@@ -31,6 +32,9 @@ class SharedModel:
     def renew(self) -> None:
         """As before the first step: nothing is left of what was trained, or went wrong."""
         self.drop_gradients()
+        self.optimizer.state.clear()
+        # Or new states would lie among what is left of activations, which then could not be given back.
+        self._device.release()
         make_states(self.optimizer)
         self.model.initialise(self.seed)
 

@@ -71,13 +71,17 @@ def marks_on(device: Device) -> Marks:
 
 @dataclass
 class Block:
-    """Steps in a row. `skipped` are those whose update was left out."""
+    """Steps in a row. `skipped` are those whose update was left out.
+
+    `retries` is how often the allocator had to give memory back within them.
+    """
 
     forward_ms: list[float] = field(default_factory=list)
     backward_ms: list[float] = field(default_factory=list)
     optimizer_ms: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     skipped: int = 0
+    retries: int = 0
 
     @property
     def step_ms(self) -> list[float]:
@@ -92,11 +96,16 @@ class Block:
         self.optimizer_ms += other.optimizer_ms
         self.loss += other.loss
         self.skipped += other.skipped
+        self.retries += other.retries
+
+
+MOST_LEAD_IN = 5
 
 
 def run_block(trainer: Trainer, count: int, *, lead_in: int) -> Block:
     """`count` steps behind `lead_in` untimed ones, which fill the device's queue and its cache.
 
+    Where there are to be any they go on until one asks the device for no more memory, MOST_LEAD_IN at most.
     Ends early where it is cut short; whoever asked for it heeds that afterwards.
     """
     marks, made = marks_on(trainer.device), 0
@@ -104,10 +113,14 @@ def run_block(trainer: Trainer, count: int, *, lead_in: int) -> Block:
     thrown_away = torch.empty((), device=trainer.device.name)
     gc.disable()  # a collection would hold up the host within a step
     try:
-        for _ in range(lead_in):
+        for led_in in range(1, (MOST_LEAD_IN if lead_in else 0) + 1):
             cut.heed()
+            requests = trainer.device.allocator().requests
             trainer.step(_no_mark, thrown_away)
+            if led_in >= lead_in and trainer.device.allocator().requests == requests:
+                break
         before = updates_of(trainer.shared.optimizer)
+        retries = trainer.device.allocator().retries
         marks.mark()
         while made < count and not cut.is_asked():
             trainer.step(marks.mark, losses[made])
@@ -120,6 +133,7 @@ def run_block(trainer: Trainer, count: int, *, lead_in: int) -> Block:
         backward_ms=between_ms[1::3],
         optimizer_ms=between_ms[2::3],
         loss=losses[:made].tolist(),
+        retries=trainer.device.allocator().retries - retries,
         skipped=made - int(updates_of(trainer.shared.optimizer) - before),
     )
 

@@ -11,6 +11,7 @@ from profiler.events import Steps, TrainingFailure, TrainingResult
 from profiler.stats import estimate
 from profiler.training_plan import TrainingCase, TrainingStopping
 from profiler.worker.failures import Explanation
+from profiler.worker.training.attention_share import Share
 from profiler.worker.training.first_steps import FirstSteps
 from profiler.worker.training.steps import Block
 from profiler.worker.training.trainer import Trainer
@@ -51,7 +52,7 @@ class Subject:
         """Whether the median of a measured step is known as well as that."""
         return stopping.is_within(self.measured.step_ms, precision)
 
-    def result(self, asked: TrainingStopping, attention_percent: float | None) -> TrainingResult:
+    def result(self, asked: TrainingStopping, share: Share | None) -> TrainingResult:
         """What was measured of it, at least one step."""
         training, measured = self.described.training, self.measured
         step_ms = measured.step_ms
@@ -69,10 +70,16 @@ class Subject:
             peak_bytes=self.first.peak_bytes,
             reserved_bytes=self.first.reserved_bytes,
             process_bytes=self.first.process_bytes,
-            attention_percent=attention_percent,
+            attention_percent=None if share is None else round(share.attention_percent, 3),
+            gpu_busy_percent=self._busy_percent(share),
             skipped_steps=measured.skipped,
             converged=asked.precision is None or self.is_within(asked.precision),
         )
+
+    def _busy_percent(self, share: Share | None) -> float | None:
+        if share is None or self.trainer.device.kind == "cpu":
+            return None
+        return round(100 * share.step_ms / statistics.median(self.measured.step_ms), 3)
 
 
 def failure(case: TrainingCase, explanation: Explanation, batch: int | None = None) -> TrainingFailure:

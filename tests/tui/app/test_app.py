@@ -610,6 +610,22 @@ def test_a_recorded_session_is_opened_and_0_comes_back_to_the_live_one(sessions:
     drive(scenario())
 
 
+def test_the_way_back_from_a_recording_is_to_the_training_under_way(sessions: Path) -> None:
+    async def scenario() -> None:
+        client = FakeEngine(opening())
+        async with running(client, size=(100, 30)) as (app, pilot):
+            begin_training(client)
+            await press(pilot, "3")
+            await until(pilot, lambda: "completed" in shown(app))
+            await press(pilot, "enter")
+            await until(pilot, lambda: app.desk is not app.live and app.desk.hello is not None)
+            await press(pilot, "0")
+            await settle(app, pilot)
+            assert front(app) is TrainScreen and "2 of 4 cases" in shown(app)
+
+    drive(scenario())
+
+
 def test_what_is_live_goes_on_behind_a_recording(sessions: Path) -> None:
     async def scenario() -> None:
         client = FakeEngine(opening())

@@ -13,13 +13,13 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from profiler.events import Event, SessionStarted
+from profiler.events import Event, SessionStarted, TrainingPlanned
 from profiler.recording import Recording
 from profiler.session import SessionWriter
 from profiler.session_list import summary
 from profiler.session_reader import read_session
 from tests.examples import lab6_events, single_events
-from tests.training_examples import study_events
+from tests.training_examples import study_events, trained, training, training_cases, training_plan
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
 from tui.app.screens.prompt import PromptScreen
 from tui.app.screens.sessions import SessionsScreen
@@ -139,9 +139,22 @@ def test_a_training_stands_in_the_list_with_its_rows_and_what_they_have_in_commo
 
     async def scenario(pilot: Pilot[None], screen: SessionsScreen, table: SessionTable) -> None:
         _, first, *_ = painted(table)
-        assert "3     3  context  H100 80GB HBM3  completed" in first
+        assert "3 rows     3  context  H100 80GB HBM3  completed" in first
         text = "\n".join(painted(table))
         assert "training, 3 rows x 3 implementations; gpt2-small" in text
+
+    listed(tmp_path, scenario, size=(100, 24))
+
+
+def test_a_session_of_both_kinds_names_both(tmp_path: Path) -> None:
+    plan = training_plan([training()], ("pytorch",), first_case=100)
+    (case,) = training_cases(plan)
+    events = [*single_events()[:-1], TrainingPlanned(plan=plan)]
+    events += trained(case, batch=8, tokens_per_s=50_000.0)
+    save(tmp_path, datetime(2026, 11, 22, tzinfo=UTC), "", events)
+
+    async def scenario(pilot: Pilot[None], screen: SessionsScreen, table: SessionTable) -> None:
+        assert "1 shape x 1 implementation, then training" in "\n".join(painted(table))
 
     listed(tmp_path, scenario, size=(100, 24))
 

@@ -18,7 +18,7 @@ from tests.training_examples import (
     training_plan,
 )
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
-from tui.app.pictures.cells import Window, draw
+from tui.app.pictures.cells import Window, draw, fitting
 from tui.app.pictures.look import PLAIN
 from tui.app.pictures.study import Study, caption, describe, study_grid, study_of, title
 
@@ -29,12 +29,13 @@ def told(recording: Recording, running: int | None = None) -> Study:
 
 
 def drawn(shown: Study, width: int = 120, glyphs: Glyphs = UNICODE) -> list[str]:
-    lines = draw(study_grid(shown, glyphs), Window(), width, 40, look=PLAIN, glyphs=glyphs)
+    grid = fitting(study_grid(shown, glyphs), width)
+    lines = draw(grid, Window(), width, 40, look=PLAIN, glyphs=glyphs)
     return [line.plain.rstrip() for line in lines]
 
 
 def test_a_row_has_batch_throughput_speedup_and_the_difference_of_the_last_two() -> None:
-    names, captions, first, second, third = drawn(told(study()))
+    names, captions, first, second, third = drawn(told(study()), width=100)
     assert " ".join(names.split()) == "● = pytorch ■ sdpa-flash ▲ flash2 flash2 - sdpa-flash"
     assert captions.split() == ["context", *["batch", "tokens/s"] * 3, "tokens/s", "%"]
     assert first.split()[:8] == ["256", "52", "63,820", "64", "72,785", "1.14x", "64", "71,628"]
@@ -58,6 +59,20 @@ def test_three_implementations_of_several_models_fit_into_80_columns() -> None:
 
 def test_the_difference_gives_way_where_room_is_short() -> None:
     assert "flash2 - sdpa-flash" not in drawn(told(study()), width=80)[0]
+
+
+def test_a_speedup_that_may_as_well_be_none_is_a_tie_and_a_margin_is_said_where_there_is_room() -> None:
+    plan = training_plan([training()], ("pytorch", "sdpa", "flash2"))
+    plain, other, third = training_cases(plan)
+    events: list[Event] = [header(), TrainingPlanned(plan=plan)]
+    events += trained(plain, batch=8, tokens_per_s=50_000.0)
+    events += trained(other, batch=8, tokens_per_s=50_000.0)
+    events += trained(third, batch=8, tokens_per_s=60_000.0)
+    narrow, wide = (drawn(told(Recording.of(events)), width=width)[2] for width in (80, 120))
+    assert narrow.split()[3:] == ["8", "50,000", "tie", "8", "60,000", "1.20x"]
+    assert wide.split()[5:7] == ["1.00x", "tie"] and "1.20x ±0.0" in wide
+    ascii_only = drawn(told(Recording.of(events)), glyphs=ASCII)[2]
+    assert "1.20x +-0.0" in ascii_only and ascii_only.isascii()
 
 
 def test_what_is_under_way_is_marked_and_its_figures_have_dots() -> None:

@@ -146,7 +146,7 @@ def test_what_cannot_be_is_refused_in_place_while_it_is_typed() -> None:
             assert "seq takes sizes such as" in host.text(AxesForm)
             await press(pilot, "enter", "g")
             assert host.posted == []
-            await press(pilot, "enter", *"2k", "enter", "g")
+            await press(pilot, "backspace", *"2k", "enter", "g")
             assert len(host.posted) == 1
 
     drive(scenario())

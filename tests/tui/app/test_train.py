@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from profiler.control import Hello
-from profiler.events import BatchTried, CatalogEntry, Event, Finished, TrainingPlanned
+from profiler.events import BatchTried, CatalogEntry, Event, Finished, PlanEnded, TrainingPlanned
 from profiler.recording import Recording
 from profiler.training_plan import TrainingPlan
 from tests.examples import header, telemetry
@@ -133,9 +133,57 @@ def test_what_cannot_be_trained_is_refused_in_place_and_not_started() -> None:
         async with host.run_test(size=(80, 24)) as pilot:
             await show(pilot, host, View(hello=HELLO))
             host.train.propose(CHOICE)
-            await press(pilot, "enter", *"tiny", "enter", "g", "y")
+            await press(pilot, "enter", *"tiny", "enter")
             assert "there is no model 'tiny'" in host.text(TrainForm)
+            await press(pilot, *"gy")
+            assert "there is no model 'gy'" in host.text(TrainForm)
             assert host.posted == [] and host.clipboard == ""
+            await press(pilot, "enter", *"large", "enter", "g")
+            (start,) = host.posted
+            assert isinstance(start, TrainScreen.Start)
+            assert [row.model.name for row in start.plan.trainings] == ["gpt2-large"]
+
+    drive(scenario())
+
+
+def test_two_fields_that_contradict_each_other_on_the_way_can_be_changed_one_after_the_other() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 30)) as pilot:
+            await show(pilot, host, View(hello=HELLO))
+            host.train.propose(CHOICE)
+            await press(pilot, *["down"] * 13, "enter", *"5", "up", *["up"] * 12)
+            assert "heads must be a multiple of kv heads" in host.text(TrainForm)
+            await press(pilot, "enter", *"2x5x320", "enter", "g")
+            assert len(host.posted) == 1
+
+    drive(scenario())
+
+
+def test_what_was_typed_is_there_again_after_a_look_at_the_table_or_at_a_recording() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            await show(pilot, host, running(under_way()))
+            host.train.propose(CHOICE)
+            await press(pilot, "n", "right", "down", "enter", *"2k", "escape", "enter", *"4k", "enter")
+            await press(pilot, "escape")
+            assert not host.train.query_one(TrainForm).display
+            await show(pilot, host, View(mode="recording", recording=study()), running(under_way()))
+            await press(pilot, "n")
+            text = host.text(TrainForm)
+            assert "medium" in text and "4k" in text
+
+    drive(scenario())
+
+
+def test_the_table_has_two_rows_on_a_low_screen() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(60, 15)) as pilot:
+            await show(pilot, host, running(under_way()))
+            assert "256" in host.text(GridTable) and "1024" in host.text(GridTable)
+            assert "tokens/s" in host.text(CasesPanel)
 
     drive(scenario())
 
@@ -199,6 +247,48 @@ def test_p_goes_on_where_it_is_paused() -> None:
             await press(pilot, "p")
             (message,) = host.posted
             assert isinstance(message, TrainScreen.Paused) and not message.paused
+
+    drive(scenario())
+
+
+def test_a_row_is_said_to_be_skipped_until_it_is_left_and_its_cases_say_where() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(100, 30)) as pilot:
+            recording = under_way()
+            await show(pilot, host, running(recording))
+            await press(pilot, "x")
+            assert "skipping this row" in host.text(SweepHead)
+            fifth = training_cases(PLAN)[4]
+            recording.add(begun(fifth, 20.0))
+            await show(pilot, host, running(recording, now_s=20.0))
+            assert "skipping" not in host.text(SweepHead)
+            assert "context 4096" in host.text(CasesPanel)
+            await press(pilot, "up")
+            panel = host.text(CasesPanel)
+            assert "context 1024" in panel and "pytorch  skipped at step 37" in panel
+            assert "flash2   skipped" in panel
+
+    drive(scenario())
+
+
+def test_a_new_training_leaves_out_what_an_earlier_one_never_came_to() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(100, 30)) as pilot:
+            recording = under_way(finished=True)
+            plan = training_plan([training(context=2048)], ("pytorch", "sdpa"), first_case=PLAN.count)
+            recording.add(TrainingPlanned(plan=plan))
+            await show(pilot, host, running(recording, training=plan))
+            grid = host.text(GridTable)
+            assert [line.split()[0] for line in grid.splitlines()[2:] if line] == ["256", "1024", "2048"]
+            assert "3 of 5 cases" in host.text(SweepHead)  # the row that was cut is not asked for any more
+            for case in training_cases(plan):
+                for event in trained(case, batch=8, tokens_per_s=9_000.0, at_s=30.0):
+                    recording.add(event)
+            recording.add(PlanEnded(at_s=60.0, ending="completed"))
+            await show(pilot, host, running(recording, training=None))
+            assert "5 of 5 cases" in host.text(SweepHead) and "press R" not in host.text(SweepHead)
 
     drive(scenario())
 

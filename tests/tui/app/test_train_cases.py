@@ -19,7 +19,7 @@ from tests.training_examples import (
     training_plan,
 )
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
-from tui.app.pictures.train_cases import Lines, case_line, draw, squeezed, state, summary
+from tui.app.pictures.train_cases import CaseLine, Lines, case_line, draw, squeezed, state, summary
 
 PLAN = training_plan([training(mode="compile")], ("pytorch", "flash2"))
 FIRST, SECOND = training_cases(PLAN)
@@ -118,3 +118,15 @@ def test_a_speedup_that_these_rounds_do_not_show_is_told_as_a_tie() -> None:
         *trained(SECOND, batch=8, tokens_per_s=43_000.0),
     )
     assert "flash2: 1.00x, a tie with pytorch" in summary(training_rows(recording(*alike))[1], "pytorch")
+
+
+def test_a_title_that_is_too_long_loses_whole_clauses_and_keeps_the_context() -> None:
+    case = CaseLine("pytorch", "step 4 of 125", losses=(9.0,), tokens_per_s=(1.0,), shown=1.0)
+    title = "gpt2-medium, reduce-overhead, adamw-8bit, context 1024"
+    heads = {
+        width: draw(Lines(title, (case,)), width, 8, UNICODE)[0].plain.partition(" loss")[0].rstrip()
+        for width in (140, 80, 50)
+    }
+    assert heads[140] == title
+    assert heads[80] == "gpt2-medium, reduce-overhead, context 1024"
+    assert heads[50] == "gpt2-medium, context 1024"

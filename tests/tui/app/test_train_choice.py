@@ -88,6 +88,15 @@ def test_a_preset_is_narrowed_by_model_and_context_and_left_by_another_mode() ->
     assert (row.model.name, row.context, row.mode) == ("gpt2-medium", 1024, "compile")
 
 
+def test_what_was_typed_comes_back_where_no_preset_is_chosen_after_all() -> None:
+    typed = train_of(BENCH, "cuda").typed("model", "large").typed("batch", "4").typed("bias", "yes")
+    assert typed.stepped("preset", 1).stepped("preset", -1) == typed
+    other = typed.stepped("preset", 1).stepped("preset", 1)
+    assert other.preset == "gpt2-eager" and other.typed("preset", "") == typed
+    narrowed = other.typed("context", "1k").typed("steps", "50").typed("preset", "")
+    assert narrowed == replace(typed, context="1k", steps="50")
+
+
 @pytest.mark.parametrize(
     ("field", "text", "said"),
     [
@@ -109,7 +118,7 @@ def test_what_cannot_be_is_said_in_the_form_s_words(field: str, text: str, said:
 
 
 def test_every_field_says_what_it_takes_and_every_empty_one_what_it_stands_for() -> None:
-    assert set(FIELDS) == set(HELP) == set(TrainChoice.__dataclass_fields__)
+    assert set(FIELDS) == set(HELP) == set(TrainChoice.__dataclass_fields__) - {"before"}
     assert set(EMPTY) <= set(FIELDS)
     assert all(len(f"{label(field)}: {HELP[field]}") <= 76 for field in FIELDS)
 

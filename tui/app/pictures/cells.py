@@ -61,6 +61,8 @@ class Grid:
     captions: tuple[str, ...] = ()
     """What stands below the implementations' names where a cell has several figures."""
     tail: Tail | None = None
+    wider: Grid | None = None
+    """The same with more in its cells, for where there is room for all of it."""
 
     @cached_property
     def shape_widths(self) -> tuple[int, ...]:
@@ -149,6 +151,16 @@ def _name(implementation: str) -> tuple[str, str]:
     """A name on two lines, parted at its first hyphen: ("sdpa-", "efficient")."""
     first, hyphen, second = plain_text(implementation).partition("-")
     return first + hyphen, second
+
+
+def fitting(grid: Grid, width: int) -> Grid:
+    """The grid, or where that fits as a whole its wider form."""
+    wider = grid.wider
+    if wider is None:
+        return grid
+    taken = _shapes_width(wider) + sum(size + _GAP for size in wider.widths)
+    taken += _GAP + wider.tail.width if wider.tail else 0
+    return wider if taken <= width else grid
 
 
 def columns_in_view(grid: Grid, first: int, width: int) -> int:

@@ -102,7 +102,10 @@ def _started(session: SessionSummary) -> str:
 
 
 def _shapes(session: SessionSummary) -> str:
-    return f"{session.shapes}{'+' if session.has_more else ''}" if session.shapes else ""
+    """How many, "+" where more follow; of training they are rows."""
+    if not session.shapes:
+        return ""
+    return f"{session.shapes}{'+' if session.has_more else ''}{' rows' if session.is_training else ''}"
 
 
 _ENDING_STYLE = {"completed": MUTED, "running": FASTEST}
@@ -119,6 +122,8 @@ def about(session: SessionSummary, width: int, look: Look) -> list[Text]:
     lines = [Text(plain_text(session.path.name), look.value)]
     if session.shapes:
         more = ", then others" if session.has_more else ""
+        if session.has_both:
+            more = ", then shapes" if session.is_training else ", then training"
         shapes = (
             f"training, {count(session.shapes, 'row')}"
             if session.is_training

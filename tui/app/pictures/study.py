@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from profiler.study import StudyTable
 from profiler.training import VOCAB, Training
 from profiler.training_columns import TrainingColumns, training_columns
+from profiler.training_plan import TrainingPlan
 from profiler.training_rows import TrainingRow
 from profiler.training_wording import TRAINING_STATUS_WORDS, tokens_per_s
-from profiler.units import ratio
+from profiler.wording import TIE, ratio_and_margin
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.cells import Cell, Grid, Tail
 from tui.columns import BAD, MUTED, WARNING
 
 _CONTEXT = "context"
 _TELLING = ("model", _CONTEXT, "mode", "dtype", "optimizer")
-_BATCH, _TOKENS, _SPEEDUP = 5, 8, 5
+_BATCH, _TOKENS, _SPEEDUP, _SURE = 5, 8, 5, 6
 _CAPTION = f"{'batch':>{_BATCH}} {'tokens/s':>{_TOKENS}}"
 
 _SHORT = {"unsupported": "unsupp.", "timeout": "timeout"}
@@ -42,6 +44,8 @@ class Study:
     compared: tuple[str, str] | None = None
     running: int | None = None
     """The number of the case under way."""
+    asked: Collection[Key] | None = None
+    """The cases of the latest plan, which are still to be trained where they are not done; None for all."""
 
     def row(self, training: Training, implementation: str) -> TrainingRow | None:
         """What is known of a case."""
@@ -52,14 +56,16 @@ class Study:
         return next((row for row in (self.rows or {}).values() if row.case == case), None)
 
     def is_done(self, training: Training, implementation: str) -> bool:
-        """Whether a case has a result, or a reason for none, or was not asked for."""
+        """Whether a case has a result, or a reason for none, or is not asked for, any more or at all."""
         row = self.row(training, implementation)
-        return row is None or row.status not in _UNDONE
+        if row is None or (self.asked is not None and (training, implementation) not in self.asked):
+            return True
+        return row.status not in _UNDONE
 
     @property
     def done(self) -> int:
-        """How many cases have a result, or a reason for none."""
-        return sum(row.status not in _UNDONE for row in (self.rows or {}).values())
+        """How many cases have a result, or a reason for none, or are not asked for any more."""
+        return sum(self.is_done(*case) for case in self.rows or {})
 
     @property
     def count(self) -> int:
@@ -67,8 +73,17 @@ class Study:
         return len(self.rows or {})
 
 
-def study_of(tables: Sequence[StudyTable], rows: Sequence[TrainingRow], running: int | None = None) -> Study:
-    """The tables one below the other, with every case's row; one that was skipped ended with that."""
+def study_of(
+    tables: Sequence[StudyTable],
+    rows: Sequence[TrainingRow],
+    running: int | None = None,
+    *,
+    latest: TrainingPlan | None = None,
+) -> Study:
+    """The tables one below the other, with every case's row; one that was skipped ended with that.
+
+    What the `latest` plan does not ask for is not missing.
+    """
     at = next((row.training for row in rows if row.case == running), None)
     by_case = {
         (row.training, row.implementation): replace(row, status="partial", ended=True)
@@ -99,11 +114,20 @@ def study_of(tables: Sequence[StudyTable], rows: Sequence[TrainingRow], running:
         differences=differences,
         compared=compared.pop() if len(compared) == 1 else None,
         running=running,
+        asked=None if latest is None else frozenset(product(latest.trainings, latest.implementations)),
     )
 
 
 def study_grid(study: Study, glyphs: Glyphs) -> Grid:
-    """Batch, tokens/s and the speedup in each cell; a word where there is no figure, dots where it moves."""
+    """Batch, tokens/s and the speedup in each cell; a word where there is no figure, dots where it moves.
+
+    A speedup that may as well be none is a tie; how sure the others are is said where there is room for it.
+    """
+    return replace(_grid(study, glyphs, sure=False), wider=_grid(study, glyphs, sure=True))
+
+
+def _grid(study: Study, glyphs: Glyphs, *, sure: bool) -> Grid:
+    """The grid, with or without how sure speedups are."""
     columns = training_columns(study.trainings)
     if _CONTEXT not in columns.varying:
         columns = replace(columns, varying=(*columns.varying, _CONTEXT))
@@ -114,13 +138,13 @@ def study_grid(study: Study, glyphs: Glyphs) -> Grid:
         shapes=tuple(tuple(map(_short, columns.cells(row))) for row in study.trainings),
         implementations=study.implementations,
         cells=tuple(
-            tuple(_cell(study, training, name, glyphs) for name in study.implementations)
+            tuple(_cell(study, training, name, glyphs, sure=sure) for name in study.implementations)
             for training in study.trainings
         ),
         baseline=study.baseline if others else None,
         running=study.trainings.index(running.training) if running else None,
         captions=tuple(
-            _CAPTION if name == study.baseline else f"{_CAPTION} {'':>{_SPEEDUP}}"
+            _CAPTION if name == study.baseline else f"{_CAPTION} {'':>{_room(sure)}}"
             for name in study.implementations
         ),
         tail=_tail(study),
@@ -159,31 +183,42 @@ def _short(value: str) -> str:
     return value.removeprefix("gpt2-")
 
 
-def _cell(study: Study, training: Training, name: str, glyphs: Glyphs) -> Cell:
+def _cell(study: Study, training: Training, name: str, glyphs: Glyphs, *, sure: bool) -> Cell:
     row = study.row(training, name)
-    is_baseline = name == study.baseline
+    behind = 0 if name == study.baseline else 1 + _room(sure)
     if row is None:
-        return _words(glyphs.missing, MUTED, None, is_baseline)
+        return _words(glyphs.missing, MUTED, None, behind)
     case = None if row.status == "pending" else row.case
     style = _STYLES.get(row.status, BAD)
     if row.status in ("ok", "running", "partial") and row.tokens_per_s is not None:
         more = "" if row.status == "ok" else glyphs.ellipsis
-        speedup = "" if row.speedup is None else ratio(row.speedup.median)
         figures = f"{row.batch or '':>{_BATCH}} {f'{tokens_per_s(row.tokens_per_s)}{more}':>{_TOKENS}}"
-        return Cell(figures if is_baseline else f"{figures} {speedup:>{_SPEEDUP}}", style, case)
+        return Cell(figures + (f" {_speedup(row, glyphs, sure=sure)}" if behind else ""), style, case)
     if row.status == "pending":
-        return _words(glyphs.missing, style, case, is_baseline)
+        return _words(glyphs.missing, style, case, behind)
     if row.status == "running":
-        return _words(glyphs.ellipsis, style, case, is_baseline, batch=row.batch)
+        return _words(glyphs.ellipsis, style, case, behind, batch=row.batch)
     if row.status == "partial":
-        return _words("-", style, case, is_baseline, batch=row.batch)
-    return _words(_SHORT.get(row.status, TRAINING_STATUS_WORDS[row.status]), style, case, is_baseline)
+        return _words("-", style, case, behind, batch=row.batch)
+    return _words(_SHORT.get(row.status, TRAINING_STATUS_WORDS[row.status]), style, case, behind)
 
 
-def _words(word: str, style: str, case: int | None, is_baseline: bool, batch: int | None = None) -> Cell:
-    """A word where the tokens/s would stand."""
-    text = f"{batch or '':>{_BATCH}} {word:>{_TOKENS}}"
-    return Cell(text if is_baseline else f"{text} {'':>{_SPEEDUP}}", style, case)
+def _speedup(row: TrainingRow, glyphs: Glyphs, *, sure: bool) -> str:
+    """ "1.14x", or "tie"; with how sure it is "1.14x ±0.01", or "1.00x tie"."""
+    value, certainty = ratio_and_margin(row.speedup)
+    if not sure:
+        return f"{TIE if certainty == TIE else value:>{_SPEEDUP}}"
+    return f"{value:>{_SPEEDUP}} {certainty.replace('±', glyphs.interval):<{_SURE}}"
+
+
+def _room(sure: bool) -> int:
+    """What a speedup takes."""
+    return _SPEEDUP + (1 + _SURE if sure else 0)
+
+
+def _words(word: str, style: str, case: int | None, behind: int, batch: int | None = None) -> Cell:
+    """A word where the tokens/s would stand, and room for what stands behind these."""
+    return Cell(f"{batch or '':>{_BATCH}} {word:>{_TOKENS}}{'':{behind or ''}}", style, case)
 
 
 def _tail(study: Study) -> Tail | None:

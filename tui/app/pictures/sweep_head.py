@@ -32,6 +32,8 @@ class Head:
     is_running: bool = False
     paused: bool = False
     preparing: bool = False
+    skipping: bool = False
+    """Whether what is under way is about to be left."""
     note: str = ""
     hint: str = ""
     """Which keys to begin with, or how to read what is shown, where it is no metric."""
@@ -87,6 +89,8 @@ def _progress(head: Head, look: Look, glyphs: Glyphs) -> Text:
         line.append(f"   {clock(head.elapsed_s)}", look.muted)
     if head.left_s is not None:
         line.append(f"   about {clock(head.left_s)} left", look.muted)
+    if head.skipping:
+        line.append(f"   skipping this {head.unit} ...", look.warning)
     if head.paused:
         line.append(f"   paused after this {head.unit}: p goes on", look.warning)
     return line

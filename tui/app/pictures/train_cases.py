@@ -29,6 +29,7 @@ from tui.palette import colour_of
 
 _LONGEST_NAME = 20
 _STATE = 15  # "step 104 of 125"
+_LONGEST_STATE = 20  # "skipped at step 1040"
 _LOSS, _TOKENS = 6, 9
 _LEAST_SPARK = 6
 _LONGEST_SPARK = 60
@@ -61,13 +62,18 @@ class CaseLine:
 
 
 def case_line(
-    row: TrainingRow, record: TrainingRecord | None, plan: TrainingPlan | None, *, under_way: bool
+    row: TrainingRow,
+    record: TrainingRecord | None,
+    plan: TrainingPlan | None,
+    *,
+    under_way: bool,
+    skipped: bool = False,
 ) -> CaseLine:
-    """A case as it stands."""
+    """A case as it stands; `skipped` where it was left for the next row."""
     speeds = tuple(record.steps_tokens_per_s) if record else ()
     return CaseLine(
         name=plain_text(row.implementation),
-        state=state(row, record, plan),
+        state=state(row, record, plan, skipped=skipped),
         losses=tuple(record.losses) if record else (),
         tokens_per_s=speeds,
         shown=row.tokens_per_s if row.tokens_per_s is not None else speeds[-1] if speeds else None,
@@ -76,7 +82,9 @@ def case_line(
     )
 
 
-def state(row: TrainingRow, record: TrainingRecord | None, plan: TrainingPlan | None) -> str:
+def state(
+    row: TrainingRow, record: TrainingRecord | None, plan: TrainingPlan | None, *, skipped: bool = False
+) -> str:
     """What a case is at, or what became of it, in words; where steps were made, in few."""
     word = training_status_word(row)
     if row.status == "pending" and not row.ended:
@@ -85,6 +93,8 @@ def state(row: TrainingRow, record: TrainingRecord | None, plan: TrainingPlan | 
         return count(row.steps_made, "step")
     if row.status not in ("running", "partial", "pending"):
         return word if row.steps_made else next(iter(training_remarks(row)), word)
+    if skipped:
+        return f"skipped at step {row.steps_made}" if row.steps_made else "skipped"
     if row.steps_made:
         return f"step {row.steps_made} of {plan.stopping.steps}" if plan else count(row.steps_made, "step")
     if row.status != "running":
@@ -179,6 +189,7 @@ class _Layout:
     """Widths of the name and of the sparklines, 0 where there is no room for these; and their height."""
 
     name: int
+    state: int
     spark: int
     rows: int
     width: int
@@ -186,17 +197,26 @@ class _Layout:
     @classmethod
     def fitting(cls, cases: Sequence[CaseLine], width: int, rows: int) -> _Layout:
         name = min(max(len(case.name) for case in cases), _LONGEST_NAME)
-        taken = 2 + name + _GAP + _STATE + 2 * (_GAP + 1) + _LOSS + _TOKENS
+        longest = max((len(case.state) for case in cases if case.losses), default=0)
+        state = min(max(longest, _STATE), _LONGEST_STATE)
+        taken = 2 + name + _GAP + state + 2 * (_GAP + 1) + _LOSS + _TOKENS
         spark = min((width - taken) // 2, _LONGEST_SPARK)
-        return cls(name, spark if spark >= _LEAST_SPARK else 0, rows if spark >= _LEAST_SPARK else 1, width)
+        if spark < _LEAST_SPARK:
+            spark, rows = 0, 1
+        return cls(name, state, spark, rows, width)
 
     def header(self, title: str, look: Look) -> Text:
         """What row it is, and what the figures are."""
-        line = Text(title, look.header, no_wrap=True, end="")
-        line.truncate(2 + self.name + _GAP + _STATE, pad=True)
+        figures = "".join(
+            " " * _GAP + f"{figure:>{self.spark + bool(self.spark) + size}}"
+            for figure, size in (("loss", _LOSS), ("tokens/s", _TOKENS))
+        )
+        end = 2 + self.name + _GAP + self.state
+        room = end + len(figures) - len(figures.lstrip()) - _GAP
+        line = Text(_shortened(title, room), look.header, no_wrap=True, end="")
+        line.truncate(room)
         line = Text.assemble(line, no_wrap=True, end="")
-        for figure, size in (("loss", _LOSS), ("tokens/s", _TOKENS)):
-            line.append(" " * _GAP + f"{figure:>{self.spark + bool(self.spark) + size}}", look.muted)
+        line.append(figures.lstrip().rjust(end + len(figures) - line.cell_len), look.muted)
         line.truncate(self.width)
         return line
 
@@ -214,7 +234,7 @@ class _Layout:
                 last.truncate(self.width - 1)
                 last.append(glyphs.ellipsis)
             return [last]
-        last.append(f"{case.state:<{_STATE}.{_STATE}}", style)
+        last.append(f"{case.state:<{self.state}.{self.state}}", style)
         above = [Text(" " * last.cell_len, no_wrap=True, end="") for _ in range(self.rows - 1)]
         figures = (
             (squeezed(case.losses, self.spark), None, _loss(case.losses), _LOSS),
@@ -232,6 +252,15 @@ class _Layout:
                 last.append(f"{' ' * _GAP}{figure:>{size}}", look.value)
         last.truncate(self.width)
         return [*above, last]
+
+
+def _shortened(title: str, width: int) -> str:
+    """As many clauses of a row's title as there is room for; the context stays."""
+    clauses = title.split(", ")
+    while len(", ".join(clauses)) > width and len(clauses) > 1:
+        others = [index for index, clause in enumerate(clauses) if not clause.startswith("context ")]
+        del clauses[others[-1]]
+    return ", ".join(clauses)
 
 
 def _floor(speeds: Sequence[float]) -> float | None:

@@ -103,7 +103,10 @@ def _step(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
 
 
 def _parts(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
-    """A step as a bar in three shades, and the parts in words below it."""
+    """A step as a bar in three shades, and the parts in words below it.
+
+    Their shares are of their sum: medians of the parts do not add up to the median of the whole.
+    """
     parts = facts.row.parts
     if parts is None:
         return
@@ -118,17 +121,24 @@ def _parts(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
         ends += time_ms / whole * length
         drawn += shades[name] * (round(ends) - len(drawn))
     yield Text(drawn, pen.look.spark)
+    of_what = " of a step's parts together"
     for name, time_ms in times.items():
         yield Text.assemble(
             (f"{shades[name]} ", pen.look.spark),
             f"{name:<10}{ms(time_ms):>9} ms {percent(100 * time_ms / whole):>4} %",
+            (of_what, pen.look.muted),
         )
+        of_what = ""
 
 
 def _attention(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
     share = facts.row.attention_percent
     if share is not None:
         yield from pen.flow(f"{percent(share)} % of the time of all kernels in a step")
+    busy = facts.row.gpu_busy_percent
+    if busy is not None:
+        waits = ": launch-bound, the rest it waits for the host" if facts.row.is_launch_bound else ""
+        yield from pen.flow(f"the GPU works in {percent(busy)} % of a step{waits}")
 
 
 def _mfu(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:

@@ -12,7 +12,9 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from profiler import wording
+from profiler.control import Hello
 from profiler.environment import Device
+from profiler.training import Training
 from profiler.training_plan import TrainingPlan
 from profiler.units import count, plain_text
 from tui.app.choice import Choice, device_info
@@ -22,7 +24,7 @@ from tui.app.pictures.study import caption, study_grid, title
 from tui.app.pictures.train_cases import Lines, case_line, summary
 from tui.app.reproduce_training import training_command
 from tui.app.train_choice import train_of
-from tui.app.train_state import TrainState
+from tui.app.train_state import TrainState, was_skipped
 from tui.app.view import View
 from tui.app.widgets.grid import GridTable
 from tui.app.widgets.sweep_head import SweepHead
@@ -102,6 +104,10 @@ class TrainScreen(Screen[None]):
         self._state = TrainState()
         self._in_form = False
         self._proposed: Choice | None = None
+        self._filled: tuple[Choice, Hello] | None = None
+        """What the form was filled from."""
+        self._skipping: Training | None = None
+        """The row that is to be left, until it is."""
 
     def compose(self) -> ComposeResult:
         """What is trained and how far it is, the form or the table, and below it the cases of a row."""
@@ -128,6 +134,8 @@ class TrainScreen(Screen[None]):
         had_hello = self._view.hello is not None
         self._view = view
         changed = self._state.update(view)
+        if not self._state.is_running or self._under_way not in (None, self._skipping):
+            self._skipping = None
         if view.hello is not None and not had_hello:
             self._fill()
         if self.is_mounted:
@@ -137,8 +145,8 @@ class TrainScreen(Screen[None]):
         """Keys that have nothing to do now are not offered."""
         running, has_table = self._state.is_running, bool(self._state.study.trainings)
         offered = {
-            "pause": running and self._view.can_measure,
-            "skip": running and self._view.can_measure,
+            "pause": running and self._view.can_measure and not self._shows_form,
+            "skip": running and self._view.can_measure and not self._shows_form,
             "stop": running and self._view.can_measure,
             "resume": self._can_resume,
             "new": self._can_measure and not self._shows_form,
@@ -153,6 +161,8 @@ class TrainScreen(Screen[None]):
         self.post_message(self.Paused(not self._view.paused))
 
     def action_skip(self) -> None:
+        self._skipping = self._under_way
+        self._paint(anew=False)
         self.post_message(self.Skipped())
 
     def action_stop(self) -> None:
@@ -213,6 +223,13 @@ class TrainScreen(Screen[None]):
         return self._view.recording.training_plan
 
     @property
+    def _under_way(self) -> Training | None:
+        """The row that is trained, as far as anything was heard of it."""
+        running = self._state.study.running
+        row = None if running is None else self._state.study.of_case(running)
+        return row.training if row else None
+
+    @property
     def _can_measure(self) -> bool:
         return self._view.can_measure and self._view.hello is not None
 
@@ -226,12 +243,13 @@ class TrainScreen(Screen[None]):
         return self._view.can_measure and (self._in_form or not self._state.study.trainings)
 
     def _fill(self) -> None:
-        """Hand the form what was proposed; before there is a form, on_mount will."""
+        """Hand the form what was proposed, once; before there is a form, on_mount will."""
         hello = self._view.hello
-        if hello is not None and self._proposed is not None:
+        if hello is not None and self._proposed is not None and self._filled != (self._proposed, hello):
             device = Device(hello.name, device_info(hello), hello.gpu)
             for form in self.query(TrainForm):
                 form.update(train_of(self._proposed, hello.kind), device)
+                self._filled = self._proposed, hello
 
     def _paint(self, *, anew: bool) -> None:
         """Hand every part what it shows; the table only where it is another."""
@@ -265,7 +283,10 @@ class TrainScreen(Screen[None]):
             if row := study.row(training, name):
                 record = recording.trainings.get(row.case)
                 plan = recording.training_plans[record.plan_number] if record else self._plan
-                lines.append(case_line(row, record, plan, under_way=row.case == study.running))
+                skipped = row.status == "partial" and was_skipped(record, recording.trainings.values())
+                lines.append(
+                    case_line(row, record, plan, under_way=row.case == study.running, skipped=skipped)
+                )
         under = study.row(training, grid.implementation or "")
         self.query_one(CasesPanel).update(
             Lines(
@@ -298,6 +319,7 @@ class TrainScreen(Screen[None]):
             left_s=state.left_s() if state.is_running else None,
             is_running=state.is_running,
             paused=self._view.paused and state.is_running,
+            skipping=self._skipping is not None,
             preparing=state.is_running and not self._view.recording.trainings,
             note=note,
             unit="row",

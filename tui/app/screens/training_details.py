@@ -29,7 +29,14 @@ class TrainingDetailsScreen(Screen[None]):
     AUTO_FOCUS = f"#{_PAGER}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,d", "app.pop_screen", "Back", id="training.back", tooltip="To where you were"),
-        Binding("left", "turn(-1)", "Before", id="training.before", tooltip="The implementation before"),
+        Binding(
+            "left",
+            "turn(-1)",
+            "Before",
+            show=False,
+            id="training.before",
+            tooltip="The implementation before",
+        ),
         Binding("right", "turn(1)", "Next", id="training.next", tooltip="The next implementation"),
         Binding(
             "y",

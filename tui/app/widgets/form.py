@@ -72,7 +72,7 @@ class Questions(Generic[PlanT]):
 class Form(Painted, Generic[PlanT], can_focus=True):
     """The fields, with what they amount to below; enter types a value, or starts on the last row.
 
-    What cannot be measured is said in place, at every change, and is not started.
+    What cannot be measured is said in place, at every change, and is not started; enter does not take it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -157,7 +157,9 @@ class Form(Painted, Generic[PlanT], can_focus=True):
         """While a value is typed, the keys that edit it; up and down enter it and go on."""
         if (editor := self._editor) is None:
             return
-        if event.key in ("enter", "up", "down", "tab"):
+        if event.key == "enter" and self._is_wrong(editor.text):
+            self._edit(LineEdit.of(editor.text))  # to be typed anew, or mended
+        elif event.key in ("enter", "up", "down", "tab"):
             self._enter(editor.text)
             if event.key != "enter":
                 return
@@ -212,6 +214,16 @@ class Form(Painted, Generic[PlanT], can_focus=True):
         """The first row shown, and how many there is room for."""
         room = max(1, height - _FOOT_LINES - (_COMMAND_LINES if self._questions.command else 0))
         return min(max(0, self._row - room + 1), max(0, self._start - room)), room
+
+    def _is_wrong(self, text: str) -> bool:
+        """Whether a text makes a form that is refused, for another reason than it was before."""
+        field = self._questions.fields[self._row]
+        if text.strip() == self._choice.shown(field):
+            return False
+        self._judge(self._choice)
+        before = self._refusal
+        self._judge(self._choice.typed(field, text))
+        return bool(self._refusal) and self._refusal != before
 
     def _enter(self, text: str) -> None:
         field = self._questions.fields[self._row]

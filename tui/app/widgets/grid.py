@@ -46,7 +46,7 @@ class GridTable(Painted, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._grid = Grid()
+        self._given = self._grid = Grid()
         self._window = Window()
         self._follows = True
 
@@ -77,7 +77,7 @@ class GridTable(Painted, can_focus=True):
         """Show another state of the grid. A grid of other shapes starts at its top, and follows."""
         if grid.shapes != self._grid.shapes:
             self._window, self._follows = Window(has_focus=self.has_focus), True
-        self._grid = grid
+        self._given = self._grid = grid
         self._settle()
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
@@ -142,7 +142,8 @@ class GridTable(Painted, can_focus=True):
         self.paint()
 
     def paint(self) -> None:
-        """Draw what is in view, which a change of size may move."""
+        """Draw what is in view, which a change of size may move, and give more or less room."""
+        self._grid = cells.fitting(self._given, self.size.width)
         self._window = self._in_view(self._window)
         super().paint()
 

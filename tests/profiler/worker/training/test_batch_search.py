@@ -30,7 +30,9 @@ def noisy(each: float) -> Memory:
     return lambda batch: linear(each)(batch) * (1 + random.Random(batch).uniform(-0.005, 0.005))
 
 
-def search(memory: Memory, *, waste: float = 0.0, room: int = ROOM) -> tuple[int, list[int]]:
+def search(
+    memory: Memory, *, waste: float = 0.0, room: int = ROOM, first: int | None = None
+) -> tuple[int, list[int]]:
     """The batch that is found, and those that were tried; the allocator splinters `waste` of the memory."""
     tried: list[int] = []
 
@@ -39,7 +41,7 @@ def search(memory: Memory, *, waste: float = 0.0, room: int = ROOM) -> tuple[int
         peak = memory(batch)
         return int(peak) if peak * (1 + waste) <= room else None
 
-    return largest_batch(fits, static_bytes=STATIC, room_bytes=room), tried
+    return largest_batch(fits, static_bytes=STATIC, room_bytes=room, first=first), tried
 
 
 def largest(memory: Memory, waste: float = 0.0, room: int = ROOM) -> int:
@@ -61,7 +63,7 @@ def test_the_largest_that_fits_is_found_in_few_tries(
     found, tried = search(shape(each), waste=waste)
     assert found == largest(shape(each), waste)
     assert len(tried) == len(set(tried))
-    assert len(tried) <= 6
+    assert len(tried) <= (8 if waste else 6)
 
 
 @pytest.mark.parametrize("each", [55, 90, 160, 310, 640, 1_000])
@@ -98,3 +100,21 @@ def test_the_next_larger_was_tried_or_cannot_fit() -> None:
         found, tried = search(linear(each), waste=0.03)
         larger = candidates()[candidates().index(found) + 1]
         assert larger in tried or linear(each)(larger) > ROOM
+
+
+@pytest.mark.parametrize("each", [90, 310, 640, 1_300, 2_600, 5_000])
+def test_a_first_guess_that_is_right_takes_two_tries(each: float) -> None:
+    right = largest(linear(each))
+    found, tried = search(linear(each), first=right)
+    assert found == right
+    assert tried == [right, candidates()[candidates().index(right) + 1]]
+
+
+@pytest.mark.parametrize("each", [55, 160, 640, 1_300, 20_000])
+@pytest.mark.parametrize("waste", [0.0, 0.08])
+@pytest.mark.parametrize("first", [1, 5, 8, 24, 64, 200])
+def test_a_first_guess_that_is_wrong_costs_few_tries(each: float, waste: float, first: int) -> None:
+    found, tried = search(linear(each), waste=waste, first=first)
+    assert found == largest(linear(each), waste)
+    assert tried[0] == first
+    assert len(tried) <= 9

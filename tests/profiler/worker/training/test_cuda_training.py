@@ -66,6 +66,7 @@ def look_at(messages: list[WorkerMessage]) -> dict[str, TrainingResult]:
         parts = result.forward_ms + result.backward_ms + result.optimizer_ms
         assert parts == pytest.approx(result.step_ms.median, rel=0.1)
         assert result.attention_percent is not None and 0 < result.attention_percent < 100
+        assert result.gpu_busy_percent is not None and 0 < result.gpu_busy_percent < 105
         assert result.reserved_bytes is not None and result.reserved_bytes >= result.peak_bytes
         assert result.step_ms.high < 3 * result.step_ms.low
     return results
@@ -80,6 +81,16 @@ def test_a_row_is_measured(device: CudaDevice, mode: Any, dtype: str) -> None:
     assert results["sdpa-flash"].tokens_per_s > results["pytorch"].tokens_per_s
     for check in of(TrainingChecked, messages):
         assert check.graph_breaks == (None if mode == "eager" else {})
+
+
+def test_plain_attention_is_compiled_as_it_is_written(device: CudaDevice) -> None:
+    """Inductor knows patterns of plain attention and puts SDPA in their place."""
+    import torch._dynamo.utils
+
+    counters = torch._dynamo.utils.counters["inductor"]
+    before = counters["fuse_attention"]
+    look_at(measured(device, short(mode="compile"), names=["pytorch"]))
+    assert counters["fuse_attention"] == before
 
 
 def test_float32_is_measured(device: CudaDevice) -> None:

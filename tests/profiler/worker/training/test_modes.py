@@ -13,15 +13,16 @@ from impls.contract import Attend
 from profiler.events import Steps, TrainingChecked, TrainingFailure, TrainingResult
 from profiler.training import Mode
 from profiler.training_plan import TrainingTakes
-from profiler.worker.training import modes
+from profiler.worker.training import modes, row
 from tests.profiler.worker.training.tiny import known, of, own, plain, tiny, train
 
 Graph = torch.fx.GraphModule
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.compiler.reset()  # what another test compiled would not be compiled again
+    monkeypatch.setattr(row, "wake_compiler", lambda device: None)  # its first call would compile too
     yield
     torch.compiler.reset()
 
@@ -62,6 +63,32 @@ def test_a_model_that_can_be_is_compiled_in_one_graph(mode: Mode, graphs: list[G
     assert all(check.agreement is not None and check.agreement.verdict == "ok" for check in checked)
     assert len(graphs) == 2  # each implementation has its own, and no step compiles again
     assert len(of(TrainingResult, messages)) == 2
+
+
+def test_the_compiler_is_woken_once_by_a_forward_and_a_backward(graphs: list[Graph]) -> None:
+    modes.wake_compiler.cache_clear()
+    for _ in range(2):
+        modes.wake_compiler("cpu")
+    assert len(graphs) == 1
+
+
+@pytest.mark.parametrize(("mode", "times"), [("eager", 0), ("compile", 1)])
+def test_the_compiler_is_awake_before_the_first_case(
+    mode: Mode, times: int, graphs: list[Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[int] = []
+    monkeypatch.setattr(row, "wake_compiler", lambda device: before.append(len(graphs)))
+    train(["sdpa"], training=tiny(mode=mode))
+    assert before == [0] * times
+
+
+def test_a_compiler_that_does_not_work_is_for_the_cases_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: Graph, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        raise RuntimeError("no C++ compiler")
+
+    modes.wake_compiler.cache_clear()
+    monkeypatch.setitem(modes.OPTIONS, "compile", {"backend": broken})
+    modes.wake_compiler("cpu")
 
 
 def test_uncompiled_there_is_nothing_to_tell(graphs: list[Graph]) -> None:

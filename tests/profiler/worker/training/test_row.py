@@ -27,9 +27,10 @@ from profiler.events import (
 from profiler.protocol import ShapeDone, Visiting, WorkerMessage
 from profiler.training_plan import TrainingStopping, TrainingTakes
 from profiler.worker import cut
-from profiler.worker.devices import CpuDevice
+from profiler.worker.devices import Allocator, CpuDevice
 from profiler.worker.lost import DeviceLost
 from profiler.worker.training import attention_share, row
+from profiler.worker.training.shared import SharedModel
 from tests.profiler.worker.training.tiny import CONTEXT, known, of, own, plain, tiny, train
 
 Prepare = Callable[[Workload, str], Attend]
@@ -183,7 +184,9 @@ def test_attentions_share_is_one_call_of_it_times_the_layers_over_a_step(
 
     monkeypatch.setattr(attention_share, "kernels_of", kernels_of)
     messages = train(["watched"], takes=TrainingTakes(agreement=False), find=known(watched=watched))
-    assert of(TrainingResult, messages)[0].attention_percent == 60.0
+    (result,) = of(TrainingResult, messages)
+    assert result.attention_percent == 60.0
+    assert result.gpu_busy_percent is None  # there is no GPU
     assert set(seen) == {(False, True)}  # views, alone as in the model
 
 
@@ -252,6 +255,74 @@ def test_nothing_is_kept_of_a_try_that_ran_out_of_memory() -> None:
     assert set(alive) == {0}
 
 
+def test_each_case_begins_its_search_where_the_one_before_ended() -> None:
+    find = known(one=up_to(24), other=up_to(24), less=up_to(6))
+    messages = train(["one", "other", "less"], batch=None, device=small(50), find=find)
+    tried = [[said.batch for said in of(BatchTried, messages) if said.case == case] for case in range(3)]
+    assert tried[0][0] == 8
+    assert tried[1] == [24, 32]
+    assert tried[2][:2] == [24, 8]
+    assert [result.batch for result in of(TrainingResult, messages)] == [24, 24, 6]
+
+
+def errors_above(most: int, error: Exception) -> Prepare:
+    def prepare(workload: Workload, device: str) -> Attend:
+        if workload.batch > most:
+            raise error
+        return plain(workload, device)
+
+    return prepare
+
+
+def test_an_error_above_a_batch_that_fits_ends_the_search_and_is_noted() -> None:
+    find = known(overflowing=errors_above(16, ValueError("int32 overflows")))
+    messages = train(["overflowing"], batch=None, device=small(50), find=find)
+    assert [result.batch for result in of(TrainingResult, messages)] == [16]
+    notes = of(TrainingChecked, messages)[0].notes
+    assert "a batch of 24 was taken for one that does not fit: ValueError: int32 overflows" in " ".join(notes)
+
+
+def test_an_error_at_the_first_batch_is_the_cases() -> None:
+    find = known(broken=errors_above(0, ValueError("a bug")), one=up_to(24))
+    for names in (["broken"], ["one", "broken"]):  # the second begins with a large one
+        messages = train(names, batch=None, device=small(50), find=find)
+        (failure,) = of(TrainingFailure, messages)
+        assert (failure.kind, failure.message, failure.batch) == ("error", "ValueError: a bug", 8)
+
+
+def test_a_device_that_is_lost_at_a_larger_batch_is_no_batch_that_does_not_fit() -> None:
+    device, heard = _FaultingDevice(), list[WorkerMessage]()
+
+    def prepare(workload: Workload, name: str) -> Attend:
+        if workload.batch > 8:
+            device.lost = True
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return plain(workload, name)
+
+    with pytest.raises(DeviceLost):
+        train(["faulting"], batch=None, device=device, find=known(faulting=prepare), hear=heard.append)
+    assert [failure.kind for failure in of(TrainingFailure, heard)] == ["crashed"]
+    assert [tried.batch for tried in of(BatchTried, heard)] == [8]
+
+
+@pytest.mark.parametrize("at", ["agreement", "warm-up"])
+def test_a_case_that_cannot_begin_anew_fails_alone(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    renew, out_of_memory = SharedModel.renew, iter([False, True])  # the first is the row's own
+
+    def failing(shared: SharedModel) -> None:
+        if next(out_of_memory, False):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        renew(shared)
+
+    monkeypatch.setattr(SharedModel, "renew", failing)
+    takes = TrainingTakes(agreement=at == "agreement", attention=False)
+    messages = train(["pytorch", "sdpa"], takes=takes)
+    (failure,) = of(TrainingFailure, messages)
+    assert (failure.implementation, failure.kind) == ("pytorch", "oom")
+    assert bool([said for said in of(TrainingChecked, messages) if said.case == 0]) == (at == "warm-up")
+    assert [result.implementation for result in of(TrainingResult, messages)] == ["sdpa"]
+
+
 def test_what_a_model_asks_for_and_an_implementation_lacks_is_said() -> None:
     messages = train(["sdpa-flash", "sdpa-math"], training=tiny(dropout=0.1), batch=None, device=small(5))
     (failure,) = of(TrainingFailure, messages)
@@ -291,9 +362,12 @@ def test_an_error_in_rounds_costs_that_case_alone() -> None:
     assert [told.measured for told in of(Steps, messages) if told.case == 0] == [False]
 
 
-def test_running_out_of_memory_in_rounds_is_tried_again_alone() -> None:
+@pytest.mark.parametrize(("times", "prepared_again"), [(1, 0), (2, 1)])
+def test_running_out_of_memory_in_rounds_costs_the_others_what_they_keep_only_if_it_must(
+    times: int, prepared_again: int
+) -> None:
     prepared: list[int] = []
-    out_of_memory = iter([True])
+    out_of_memory = iter([True] * times)
 
     def keeping(workload: Workload, device: str) -> Attend:
         prepared.append(workload.batch)
@@ -308,7 +382,7 @@ def test_running_out_of_memory_in_rounds_is_tried_again_alone() -> None:
     messages = train(["keeping", "hungry"], stopping=TrainingStopping(steps=5, last=4), find=find)
     assert not of(TrainingFailure, messages)
     assert [result.step_ms.count for result in of(TrainingResult, messages)] == [4, 4]
-    assert len(prepared) == 2  # it let go of what it kept, and made it again
+    assert len(prepared) == 1 + prepared_again
 
 
 def test_a_loss_that_is_not_finite_is_a_result_and_poisons_nobody() -> None:
@@ -422,7 +496,7 @@ def test_a_device_that_is_lost_after_the_rounds_costs_no_result(monkeypatch: pyt
         device.lost = True
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(row, "attention_percent", fault)
+    monkeypatch.setattr(row, "attention_share", fault)
     with pytest.raises(DeviceLost):
         train(["pytorch", "sdpa"], takes=TrainingTakes(agreement=False), device=device, hear=heard.append)
     assert [result.implementation for result in of(TrainingResult, heard)] == ["pytorch", "sdpa"]
@@ -433,11 +507,40 @@ def test_a_share_that_cannot_be_had_is_said_and_costs_nothing_else(monkeypatch: 
     def cannot(trainer: object) -> float:
         raise RuntimeError("another profiler holds CUPTI")
 
-    monkeypatch.setattr(row, "attention_percent", cannot)
+    monkeypatch.setattr(row, "attention_share", cannot)
     messages = train(["sdpa"], takes=TrainingTakes(agreement=False))
     (log,) = of(Log, messages)
     assert "another profiler holds CUPTI" in log.message
     assert of(TrainingResult, messages)[0].attention_percent is None
+
+
+def test_how_busy_the_gpu_is_is_its_kernels_time_over_the_median_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device = CpuDevice()
+
+    def share(trainer: object) -> attention_share.Share:
+        device.kind = "cuda"  # as far as the result is concerned
+        return attention_share.Share(step_ms=1.5, attention_percent=20.0)
+
+    monkeypatch.setattr(row, "attention_share", share)
+    (result,) = of(TrainingResult, train(["sdpa"], takes=TrainingTakes(agreement=False), device=device))
+    assert result.attention_percent == 20.0
+    assert result.gpu_busy_percent == pytest.approx(150 / result.step_ms.median, rel=1e-3)
+
+
+def test_an_allocator_that_had_to_give_memory_back_is_told_once() -> None:
+    class Tight(CpuDevice):
+        retries = 0
+
+        def allocator(self) -> Allocator:
+            self.retries += 1
+            return Allocator(retries=self.retries)
+
+    messages = train(["sdpa"], stopping=TrainingStopping(steps=4, last=3), device=Tight())
+    (log,) = of(Log, messages)
+    assert log.level == "warning"
+    assert "give memory back 3 times in measured steps of sdpa" in log.message
 
 
 def test_an_implementation_that_is_none_any_more_costs_that_case_alone() -> None:

@@ -14,11 +14,11 @@ import impls
 from impls import Implementation
 from profiler.training import Training
 from profiler.worker import cut
-from profiler.worker.devices import CpuDevice
+from profiler.worker.devices import Allocator, CpuDevice
 from profiler.worker.failures import Explanation
 from profiler.worker.training import steps
 from profiler.worker.training.first_steps import first_steps
-from profiler.worker.training.optimizers import make_optimizer
+from profiler.worker.training.optimizers import make_optimizer, make_states
 from profiler.worker.training.shared import SharedModel
 from profiler.worker.training.steps import diverged_at, run_block
 from profiler.worker.training.trainer import Trainer
@@ -111,6 +111,46 @@ def test_what_is_let_go_of_is_made_again_as_it_was() -> None:
     assert run_block(trainer, 2, lead_in=0).loss == first
 
 
+@pytest.mark.parametrize("optimizer", ["adamw-foreach", "adamw-fused"])
+def test_new_states_are_those_of_no_step_and_made_with_one_gradient_at_a_time(
+    optimizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_with: list[int] = []
+    step = torch.optim.AdamW.step
+
+    def watched(self: torch.optim.AdamW, closure: None = None) -> None:
+        parameters = [each for group in self.param_groups for each in group["params"]]
+        made_with.append(sum(each.grad is not None for each in parameters))
+        step(self, closure)
+
+    trainer = trainer_of(tiny(optimizer=optimizer))
+    run_block(trainer, 2, lead_in=0)
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    trainer.renew()
+    parameters = list(trainer.shared.model.parameters())
+    assert made_with == [1] * len(parameters)
+    assert all(each.grad is None for each in parameters)
+    states = trainer.shared.optimizer.state
+    assert len(states) == len(parameters)
+    assert all(not tensor.any() for state in states.values() for tensor in state.values())
+
+
+def test_steps_that_are_counted_on_the_host_begin_at_none() -> None:
+    class Counting(torch.optim.SGD):
+        """As bitsandbytes does."""
+
+        def step(self, closure: Any = None) -> Any:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        self.state[parameter].setdefault("step", 0)
+                        self.state[parameter]["step"] += 1
+
+    optimizer = Counting([torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))], lr=1.0)
+    make_states(optimizer)
+    assert [state["step"] for state in optimizer.state.values()] == [0, 0]
+
+
 def test_states_are_counted_as_memory_that_is_held() -> None:
     training = tiny()
     shared = SharedModel(training, CpuDevice(), 0)
@@ -179,6 +219,32 @@ def test_a_step_lasts_from_the_end_of_one_to_the_end_of_the_next(monkeypatch: py
 def test_the_steps_that_lead_in_are_made_and_not_told() -> None:
     led_in, plain_block = trainer_of(), trainer_of()
     assert run_block(led_in, 2, lead_in=2).loss == run_block(plain_block, 4, lead_in=0).loss[2:]
+
+
+class _Allocating(CpuDevice):
+    """A device whose allocator grows at its first readings, and gives memory back at every one."""
+
+    def __init__(self, growing: int) -> None:
+        super().__init__()
+        self.growing, self.readings = growing, 0
+
+    def allocator(self) -> Allocator:
+        self.readings += 1
+        return Allocator(requests=min(self.readings, self.growing), retries=self.readings)
+
+
+@pytest.mark.parametrize(("growing", "led_in"), [(0, 2), (6, 4), (100, steps.MOST_LEAD_IN)])
+def test_steps_lead_in_until_the_allocator_asks_for_no_more(growing: int, led_in: int) -> None:
+    trainer, beside = trainer_of(), trainer_of()
+    trainer.device = _Allocating(growing)
+    losses = run_block(trainer, 2, lead_in=2).loss
+    assert losses == run_block(beside, 2 + led_in, lead_in=0).loss[led_in:]
+
+
+def test_without_a_lead_in_the_first_step_counts_whatever_it_allocates() -> None:
+    trainer = trainer_of()
+    trainer.device = _Allocating(100)
+    assert run_block(trainer, 2, lead_in=0).loss == run_block(trainer_of(), 2, lead_in=0).loss
 
 
 def test_a_block_that_is_cut_short_brings_its_steps_home(monkeypatch: pytest.MonkeyPatch) -> None:

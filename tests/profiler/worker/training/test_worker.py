@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ messages = train(
     batch=None,
     stopping=TrainingStopping(steps=1, last=1),
     takes=NOTHING,
-    device=open_device("cpu", 160 * 2**20),
+    device=open_device("cpu", 180 * 2**20),
 )
 (result,) = (message for message in messages if isinstance(message, TrainingResult))
 tried = {message.batch: message.fits for message in messages if isinstance(message, BatchTried)}
@@ -58,9 +59,16 @@ def test_a_row_is_measured_by_the_worker(tmp_path: Path) -> None:
 
 def test_under_a_real_limit_the_batch_that_fits_is_trained() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", HELD], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", HELD],
+        cwd=ROOT,
+        # Or glibc puts large tensors into its heap, between small ones, by chance: it then cannot shrink.
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**20)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     batch, peak_mib, *_ = done.stdout.split()
     # A sequence has logits, their logarithms and gradients: 2 MiB each.
     assert 8 <= int(batch) <= 40
-    assert 50 <= int(peak_mib) <= 160
+    assert 50 <= int(peak_mib) <= 180
