@@ -15,7 +15,7 @@ from profiler.worker.compiled import forget_compiled
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation
 from profiler.worker.lost import answers
-from profiler.worker.training.batch_search import EIGHT, largest_batch
+from profiler.worker.training.batch_search import EIGHT, MOST, largest_batch
 from profiler.worker.training.first_steps import FirstSteps, first_steps
 from profiler.worker.training.shared import SharedModel
 
@@ -32,6 +32,8 @@ class Finding:
     device: Device
     send: Send
     batch: int | None = None
+    too_large: int | None = None
+    """One that fitted in the first steps, and no longer later."""
     _best: FirstSteps | None = None
     _refusal: Explanation | None = None
     _fitted: bool = False
@@ -63,6 +65,7 @@ class Finding:
             static_bytes=static_bytes,
             room_bytes=static_bytes + self.device.available_bytes(),
             first=first,
+            most=self.too_large - 1 if self.too_large else MOST,
         )
         if not batch:
             assert self._refusal is not None
@@ -71,6 +74,8 @@ class Finding:
         if best is None or best.trainer.batch != batch:
             best = self.given(batch)
         best.notes += self._notes
+        if self.too_large:
+            best.notes.append(f"a batch of {self.too_large} fitted at first, and later no longer")
         return best
 
     def _fits(self, batch: int) -> int | None:

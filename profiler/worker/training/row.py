@@ -108,6 +108,10 @@ def _open(request: MeasureTraining, device: Device, send: Send) -> SharedModel |
     return None
 
 
+class _NoLongerFits(Exception):
+    """Memory splinters as training goes on: what first steps fitted in may be too little for later ones."""
+
+
 class _Row:
     """What is going on in a row: who is there to be measured, and who has the device."""
 
@@ -129,10 +133,7 @@ class _Row:
         """Take these cases from their first step to their results."""
         self._subjects = []
         for case in cases:
-            subject = self._checked(case)
-            if subject is not None:
-                self._subjects.append(subject)
-                self._warm_up(subject)
+            self._bring_in(case)
         _freeze()  # what was compiled since the row began is much, too
         try:
             self._run_rounds()
@@ -141,7 +142,19 @@ class _Row:
             gc.unfreeze()
         self._subjects, self._at = [], None
 
-    def _checked(self, case: TrainingCase) -> Subject | None:
+    def _bring_in(self, case: TrainingCase) -> None:
+        """Check a case and warm it up; where its batch turns out too large, again at a smaller one."""
+        too_large = None
+        while (subject := self._checked(case, too_large)) is not None:
+            self._subjects.append(subject)
+            try:
+                self._warm_up(subject)
+            except _NoLongerFits:
+                too_large = subject.trainer.batch
+            else:
+                return
+
+    def _checked(self, case: TrainingCase, too_large: int | None) -> Subject | None:
         """The case at its batch, looked at; None if it cannot be measured, which has been told."""
         self._send(_started(case))
         try:
@@ -150,7 +163,9 @@ class _Row:
             self._fail(case, Explanation("error", str(error)))
             return None
         self._at = None
-        finding = Finding(case.number, self._shared, implementation, self._device, self._send)
+        finding = Finding(
+            case.number, self._shared, implementation, self._device, self._send, too_large=too_large
+        )
         first = self._first_steps(finding)
         if isinstance(first, FirstSteps):
             self._send(self._what_it_told(case, first))
@@ -205,7 +220,11 @@ class _Row:
         )
 
     def _warm_up(self, subject: Subject) -> None:
-        """The steps that are not measured, from the beginning of training."""
+        """The steps that are not measured, from the beginning of training.
+
+        Raises:
+            _NoLongerFits: a batch that was found ran out of memory, and there are smaller ones.
+        """
         asked = self._request.stopping
         if not self._renewed(subject):
             return
@@ -243,7 +262,11 @@ class _Row:
                 return
 
     def _go_on(self, subject: Subject, count: int, round_: int | None) -> Block | None:
-        """Some steps of a case, told; None if it has failed, which has been told too."""
+        """Some steps of a case, told; None if it has failed, which has been told too.
+
+        Raises:
+            _NoLongerFits: as _warm_up.
+        """
         self._send(Visiting(case=subject.described.number))
         try:
             block = self._visit(subject, count, lead_in=round_ is not None)
@@ -265,6 +288,10 @@ class _Row:
             self._send(diverged(subject.described, message, subject.trainer.batch))
             return None
         self._drop(subject)
+        is_found = self._request.batch is None and subject.trainer.batch > 1
+        if explanation.kind == "oom" and is_found and round_ is None:
+            self._begin_anew(subject.described)
+            raise _NoLongerFits
         self._fail(subject.described, explanation, subject.trainer.batch)
         return None
 
