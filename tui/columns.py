@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from profiler import wording
 from profiler.events import Estimate
@@ -15,6 +15,8 @@ from profiler.workload import PASSES, Attention, Pass
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+_Subject = TypeVar("_Subject")
 
 SHORT_PASS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "fwd+bwd"}
 _BRIEF_PASS: dict[Pass, str] = {"fwd": "fwd ms", "bwd": "bwd ms", "fwd_bwd": "fwd+bwd"}  # seven characters
@@ -230,14 +232,27 @@ def _energy(heads: list[Row]) -> Column:
 
 
 def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
-    """The varying parameters; a line with the shape of the one above it leaves them blank."""
+    return parameter_columns(
+        shapes.varying, [line.shape for line in lines], shapes.cells, words=TEXT_PARAMETERS
+    )
+
+
+def parameter_columns(
+    names: Sequence[str],
+    subjects: Sequence[_Subject],
+    cells_of: Callable[[_Subject], Sequence[str]],
+    *,
+    words: Collection[str],
+) -> list[Column]:
+    """The varying parameters of a line's subject; a line with that of the one above leaves them blank.
+
+    `words` are the names of those that are read as words, not as numbers.
+    """
     from rich.text import Text
 
     cells = [
-        [""] * len(shapes.varying)
-        if index and lines[index - 1].shape == line.shape
-        else shapes.cells(line.shape)
-        for index, line in enumerate(lines)
+        [""] * len(names) if index and subjects[index - 1] == subject else cells_of(subject)
+        for index, subject in enumerate(subjects)
     ]
     return [
         Column(
@@ -245,9 +260,9 @@ def _shape_columns(lines: list[Line], shapes: ShapeColumns) -> list[Column]:
             f"\n{name}" if " " not in name else name.replace(" ", "\n"),
             [Text(line[position]) for line in cells],
             rank=0,
-            kind="words" if name in TEXT_PARAMETERS else "number",
+            kind="words" if name in words else "number",
         )
-        for position, name in enumerate(shapes.varying)
+        for position, name in enumerate(names)
     ]
 
 

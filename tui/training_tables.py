@@ -24,7 +24,7 @@ from profiler.training_wording import (
     training_status_word,
 )
 from profiler.units import byte_count, count, figure, margin, mib, ms, percent, plain_text, three_digits
-from tui.columns import INTERVAL, MUTED, Column, fit
+from tui.columns import INTERVAL, MUTED, Column, fit, parameter_columns
 from tui.study_table import rows_of, study_table
 from tui.tables import as_text, empty_table, not_shown
 
@@ -153,7 +153,9 @@ def _columns(rows: Sequence[TrainingRow], columns: TrainingColumns) -> list[Colu
     is_large = max((row.peak_bytes or 0 for row in rows), default=0) >= _GIB
     unit, memory = ("GiB", _gib) if is_large else ("MiB", mib)
     return [
-        *_parameters(rows, columns),
+        *parameter_columns(
+            columns.varying, [row.training for row in rows], columns.cells, words=TEXT_PARAMETERS
+        ),
         Column("implementation", "\nimplementation", names, 0, kind="words", most=_LONGEST_NAME),
         numbers("step\nms", 0, lambda row: ms(row.step_ms.median) if row.step_ms else None),
         numbers(f"\n{INTERVAL}", 8, lambda row: margin(row.step_ms.margin) if row.step_ms else None),
@@ -174,28 +176,6 @@ def _columns(rows: Sequence[TrainingRow], columns: TrainingColumns) -> list[Colu
         numbers("breaks", 5, lambda row: None if row.graph_breaks is None else _breaks(row)),
         numbers("\nloss", 10, lambda row: loss(row.agreement.loss) if row.agreement else None),
         numbers("\ngradient", 9, lambda row: gradient_ratio(row.agreement) or None),
-    ]
-
-
-def _parameters(rows: Sequence[TrainingRow], columns: TrainingColumns) -> list[Column]:
-    """The varying parameters; a line of the same row of training as the one above leaves them blank."""
-    from rich.text import Text
-
-    cells = [
-        [""] * len(columns.varying)
-        if index and rows[index - 1].training == row.training
-        else columns.cells(row.training)
-        for index, row in enumerate(rows)
-    ]
-    return [
-        Column(
-            name,
-            f"\n{name}" if " " not in name else name.replace(" ", "\n"),
-            [Text(line[position]) for line in cells],
-            rank=0,
-            kind="words" if name in TEXT_PARAMETERS else "number",
-        )
-        for position, name in enumerate(columns.varying)
     ]
 
 
