@@ -308,21 +308,17 @@ class AttnprofApp(App[int]):
         self.driver.leave()
         self.live.send(Measure(plan=message.plan))
 
-    def on_sweep_screen_paused(self, message: SweepScreen.Paused) -> None:
+    def on_plan_screen_paused(self, message: SweepScreen.Paused) -> None:
         """Hold before the next shape or row, or go on."""
         self.live.send(Pause() if message.paused else Resume())
 
-    def on_sweep_screen_skipped(self) -> None:
+    def on_plan_screen_skipped(self) -> None:
         """On to the next shape, or row."""
         self.live.send(Skip())
 
-    def on_sweep_screen_stopped(self) -> None:
+    def on_plan_screen_stopped(self) -> None:
         """Measure no more of it."""
         self.live.send(Stop())
-
-    on_train_screen_paused = on_sweep_screen_paused
-    on_train_screen_skipped = on_sweep_screen_skipped
-    on_train_screen_stopped = on_sweep_screen_stopped
 
     def on_sweep_screen_resume_asked(self) -> None:
         """Measure what the sweep that is looked at lacks."""

@@ -38,14 +38,7 @@ class TrainState:
             self._recording, self._baseline, ran = recording, None, False
         self.is_running = view.training is not None
         under_way = _under_way(recording) if self.is_running else None
-        seen = (
-            id(recording),
-            self._baseline,
-            len(recording.training_plans),
-            under_way,
-            recording.finished is not None,
-            tuple(map(_progress, recording.trainings.values())),
-        )
+        seen = self._baseline, under_way, progress_of(recording)
         changed = seen != self._seen
         if changed:
             self._seen = seen
@@ -95,6 +88,16 @@ def was_skipped(record: TrainingRecord | None, trainings: Iterable[TrainingRecor
         and other.training != record.training
         and (not other.done or bool(other.batches or other.check))  # it had begun
         for other in trainings
+    )
+
+
+def progress_of(recording: Recording) -> tuple[object, ...]:
+    """What changes whenever something came for a training."""
+    return (
+        id(recording),
+        len(recording.training_plans),
+        recording.finished is not None,
+        tuple(map(_progress, recording.trainings.values())),
     )
 
 

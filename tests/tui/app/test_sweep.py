@@ -71,7 +71,7 @@ class Host(App[None]):
     def on_sweep_screen_start(self, message: SweepScreen.Start) -> None:
         self.posted.append(message)
 
-    on_sweep_screen_paused = on_sweep_screen_skipped = on_sweep_screen_stopped = on_sweep_screen_start
+    on_plan_screen_paused = on_plan_screen_skipped = on_plan_screen_stopped = on_sweep_screen_start
     on_sweep_screen_resume_asked = on_sweep_screen_opened = on_sweep_screen_start
 
 

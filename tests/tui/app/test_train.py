@@ -79,7 +79,7 @@ class Host(App[None]):
     def on_train_screen_start(self, message: TrainScreen.Start) -> None:
         self.posted.append(message)
 
-    on_train_screen_paused = on_train_screen_skipped = on_train_screen_stopped = on_train_screen_start
+    on_plan_screen_paused = on_plan_screen_skipped = on_plan_screen_stopped = on_train_screen_start
     on_train_screen_resume_asked = on_train_screen_opened = on_train_screen_start
 
 

@@ -9,21 +9,20 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from profiler.environment import Device
 from profiler.plan import Plan
 from profiler.units import count
 from profiler.workload import Pass
-from tui.app.choice import Choice, device_info
+from tui.app.choice import device_info
 from tui.app.metrics import BY_ID, Metric, measured
 from tui.app.pictures import lines, sweep_head
 from tui.app.pictures.cells import grid_of, of_pass
 from tui.app.pictures.chart import chart_data
+from tui.app.screens.plan_screen import PlanScreen
 from tui.app.sweep_choice import sweep_of
 from tui.app.sweep_state import SweepState
-from tui.app.view import View
 from tui.app.widgets.axes import AxesForm
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.grid import GridTable
@@ -34,8 +33,8 @@ _WIDE = 150  # columns from which the grid and the chart stand side by side
 _TIME = "time"
 
 
-class SweepScreen(Screen[None]):
-    """`show` paints a view; `propose` fills the form from what is chosen on the Bench."""
+class SweepScreen(PlanScreen[SweepState]):
+    """A sweep, as a grid and as a chart."""
 
     class Start(Message):
         """Measure this plan in place of what runs."""
@@ -43,19 +42,6 @@ class SweepScreen(Screen[None]):
         def __init__(self, plan: Plan) -> None:
             super().__init__()
             self.plan = plan
-
-    class Paused(Message):
-        """Begin no further shape, or go on."""
-
-        def __init__(self, paused: bool) -> None:
-            super().__init__()
-            self.paused = paused
-
-    class Skipped(Message):
-        """Leave the shape that runs, and go on with the next."""
-
-    class Stopped(Message):
-        """Measure nothing more; what was measured stays."""
 
     class ResumeAsked(Message):
         """Measure what the sweep is missing. The next plan that runs is taken to be that."""
@@ -66,8 +52,6 @@ class SweepScreen(Screen[None]):
         def __init__(self, case: int) -> None:
             super().__init__()
             self.case = case
-
-    AUTO_FOCUS = None
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="sweep.pause", tooltip="Begin no further shape, or go on"),
@@ -88,14 +72,10 @@ class SweepScreen(Screen[None]):
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(SweepState(), id=id)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]
-        self._view = View()
-        self._state = SweepState()
         self._metric = _TIME
         self._pass: Pass | None = None
-        self._in_form = False
-        self._proposed: Choice | None = None
 
     def compose(self) -> ComposeResult:
         yield SweepHead(id="head")
@@ -110,24 +90,6 @@ class SweepScreen(Screen[None]):
     def on_mount(self) -> None:
         """The first chart is not to wait for plotext, nor the keys for its import."""
         self.run_worker(asyncio.to_thread(lines.load), name="plotext", exit_on_error=False)
-        self._fill()
-        self._paint(anew=True)
-
-    def propose(self, choice: Choice) -> None:
-        """Fill the form from the Bench's choice; what a person changed in the form since stays."""
-        if choice != self._proposed:
-            self._proposed = choice
-            self._fill()
-
-    def show(self, view: View) -> None:
-        """Paint a moment of the app."""
-        had_hello = self._view.hello is not None
-        self._view = view
-        changed = self._state.update(view)
-        if view.hello is not None and not had_hello:
-            self._fill()
-        if self.is_mounted:
-            self._paint(anew=changed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have nothing to do now are not offered."""
@@ -173,35 +135,9 @@ class SweepScreen(Screen[None]):
         self._pass = passes[(passes.index(self._which) + 1) % len(passes)]
         self._paint(anew=True)
 
-    def action_baseline(self) -> None:
-        """Speedups over the implementation under the cursor."""
-        if name := self.query_one(GridTable).implementation:
-            self._state.set_baseline(name)
-            self._state.update(self._view)
-            self._paint(anew=True)
-
-    def action_pause(self) -> None:
-        self.post_message(self.Paused(not self._view.paused))
-
-    def action_skip(self) -> None:
-        self.post_message(self.Skipped())
-
-    def action_stop(self) -> None:
-        self.post_message(self.Stopped())
-
     def action_resume(self) -> None:
         self._state.expect()
         self.post_message(self.ResumeAsked())
-
-    def action_new(self) -> None:
-        """The form."""
-        self._in_form = True
-        self._paint(anew=True)
-
-    def action_leave_form(self) -> None:
-        """The sweep there is."""
-        self._in_form = False
-        self._paint(anew=True)
 
     def on_axes_form_started(self, message: AxesForm.Started) -> None:
         """The form is done with."""
@@ -214,10 +150,6 @@ class SweepScreen(Screen[None]):
         """A cell is to be seen in detail."""
         message.stop()
         self.post_message(self.Opened(message.case))
-
-    @property
-    def _can_measure(self) -> bool:
-        return self._view.can_measure and self._view.hello is not None
 
     @property
     def _can_resume(self) -> bool:

@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from profiler import wording
@@ -23,9 +22,9 @@ from tui.app.pictures.sessions import short_device
 from tui.app.pictures.study import caption, study_grid, title
 from tui.app.pictures.train_cases import Lines, case_line, summary
 from tui.app.reproduce_training import training_command
+from tui.app.screens.plan_screen import PlanScreen
 from tui.app.train_choice import train_of
 from tui.app.train_state import TrainState, was_skipped
-from tui.app.view import View
 from tui.app.widgets.grid import GridTable
 from tui.app.widgets.sweep_head import SweepHead
 from tui.app.widgets.telemetry import TelemetryPanel
@@ -34,8 +33,8 @@ from tui.app.widgets.train import CasesPanel, TrainForm
 _WIDE = 140  # columns from which the device's readings stand beside the cases
 
 
-class TrainScreen(Screen[None]):
-    """`show` paints a view; `propose` fills the form from what is chosen on the Bench."""
+class TrainScreen(PlanScreen[TrainState]):
+    """A training run, as the study has it."""
 
     class Start(Message):
         """Train this plan in place of what runs."""
@@ -43,19 +42,6 @@ class TrainScreen(Screen[None]):
         def __init__(self, plan: TrainingPlan) -> None:
             super().__init__()
             self.plan = plan
-
-    class Paused(Message):
-        """Begin no further row, or go on."""
-
-        def __init__(self, paused: bool) -> None:
-            super().__init__()
-            self.paused = paused
-
-    class Skipped(Message):
-        """Leave the row that runs, and go on with the next."""
-
-    class Stopped(Message):
-        """Train nothing more; what was measured stays."""
 
     class ResumeAsked(Message):
         """Train what the latest plan is missing."""
@@ -66,8 +52,6 @@ class TrainScreen(Screen[None]):
         def __init__(self, case: int) -> None:
             super().__init__()
             self.case = case
-
-    AUTO_FOCUS = None
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="train.pause", tooltip="Begin no further row, or go on"),
@@ -98,12 +82,8 @@ class TrainScreen(Screen[None]):
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(TrainState(), id=id)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]
-        self._view = View()
-        self._state = TrainState()
-        self._in_form = False
-        self._proposed: Choice | None = None
         self._filled: tuple[Choice, Hello] | None = None
         """What the form was filled from."""
         self._skipping: Training | None = None
@@ -118,28 +98,6 @@ class TrainScreen(Screen[None]):
             yield CasesPanel(id="cases")
             yield TelemetryPanel(id="telemetry")
         yield Footer(show_command_palette=False, compact=True)
-
-    def on_mount(self) -> None:
-        self._fill()
-        self._paint(anew=True)
-
-    def propose(self, choice: Choice) -> None:
-        """Fill the form from the Bench's choice; what a person changed in the form since stays."""
-        if choice != self._proposed:
-            self._proposed = choice
-            self._fill()
-
-    def show(self, view: View) -> None:
-        """Paint a moment of the app."""
-        had_hello = self._view.hello is not None
-        self._view = view
-        changed = self._state.update(view)
-        if not self._state.is_running or self._under_way not in (None, self._skipping):
-            self._skipping = None
-        if view.hello is not None and not had_hello:
-            self._fill()
-        if self.is_mounted:
-            self._paint(anew=changed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have nothing to do now are not offered."""
@@ -157,40 +115,17 @@ class TrainScreen(Screen[None]):
         }
         return offered.get(action, True)
 
-    def action_pause(self) -> None:
-        self.post_message(self.Paused(not self._view.paused))
-
     def action_skip(self) -> None:
         self._skipping = self._under_way
         self._paint(anew=False)
-        self.post_message(self.Skipped())
-
-    def action_stop(self) -> None:
-        self.post_message(self.Stopped())
+        super().action_skip()
 
     def action_resume(self) -> None:
         self.post_message(self.ResumeAsked())
 
-    def action_new(self) -> None:
-        """The form."""
-        self._in_form = True
-        self._paint(anew=True)
-
-    def action_leave_form(self) -> None:
-        """The table there is."""
-        self._in_form = False
-        self._paint(anew=True)
-
     def action_details(self) -> None:
         """Open what is behind the cell under the cursor."""
         self.query_one(GridTable).action_open()
-
-    def action_baseline(self) -> None:
-        """Speedups over the implementation under the cursor."""
-        if name := self.query_one(GridTable).implementation:
-            self._state.set_baseline(name)
-            self._state.update(self._view)
-            self._paint(anew=True)
 
     def action_copy(self) -> None:
         """Send the command to the clipboard: that of the form, or of the whole table."""
@@ -230,10 +165,6 @@ class TrainScreen(Screen[None]):
         return row.training if row else None
 
     @property
-    def _can_measure(self) -> bool:
-        return self._view.can_measure and self._view.hello is not None
-
-    @property
     def _can_resume(self) -> bool:
         resting = not self._state.is_running and self._view.mode in ("live", "recording")
         return resting and self._state.study.done < self._state.study.count
@@ -253,6 +184,8 @@ class TrainScreen(Screen[None]):
 
     def _paint(self, *, anew: bool) -> None:
         """Hand every part what it shows; the table only where it is another."""
+        if not self._state.is_running or self._under_way not in (None, self._skipping):
+            self._skipping = None
         in_form = self._shows_form
         if self.has_class("-form") != in_form or self.focused is None:
             self.set_class(in_form, "-form")

@@ -17,6 +17,7 @@ from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.study import describe
 from tui.app.pictures.training_case import TrainingFacts, sheet
 from tui.app.reproduce_training import training_command
+from tui.app.train_state import progress_of
 from tui.app.view import View
 from tui.app.widgets.pager import Pager
 
@@ -54,6 +55,7 @@ class TrainingDetailsScreen(Screen[None]):
         self._beside: tuple[TrainingRow, ...] = ()
         """The cases of the same row, itself among them."""
         self._view = View()
+        self._seen: object = None
 
     def compose(self) -> ComposeResult:
         """The sheet, and the keys."""
@@ -62,7 +64,10 @@ class TrainingDetailsScreen(Screen[None]):
 
     def show(self, view: View) -> None:
         """Paint the case as it is in `view`."""
-        self._view = view
+        seen = self._case, progress_of(view.recording)
+        if seen == self._seen:
+            return
+        self._view, self._seen = view, seen
         self._look_up(view.recording)
         if self.is_mounted:
             self.query_one(Pager).show()
