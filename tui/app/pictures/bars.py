@@ -11,12 +11,12 @@ from rich.style import Style
 from rich.text import Text
 
 from profiler import wording
+from profiler.colours import colour_of
 from tui.app.glyphs import Glyphs
 from tui.app.metrics import Metric, ranked
 from tui.app.pictures.look import PLAIN, Look
 from tui.app.pictures.names import cut, variant_of
 from tui.columns import INTERVAL, Line
-from tui.palette import colour_of
 
 _LONGEST_NAME = 20
 _LEAST_BAR = 8  # a shorter one compares nothing

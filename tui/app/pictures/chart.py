@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from profiler.colours import colour_of
 from profiler.units import TEXT_PARAMETERS, plain_text
 from profiler.workload import Attention, Pass
 from tui.app.metrics import Metric
@@ -15,7 +16,6 @@ from tui.app.pictures.cells import of_pass
 from tui.app.pictures.series import Axes, axes_of
 from tui.app.sweep_state import Sweep
 from tui.columns import SHORT_PASS, SHORT_STATUS
-from tui.palette import colour_of
 
 if TYPE_CHECKING:
     from rich.text import Text

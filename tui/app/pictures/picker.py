@@ -14,6 +14,7 @@ from rich.text import Text
 
 import impls
 from impls.contract import DeviceInfo
+from profiler.colours import colour_of
 from profiler.events import CatalogEntry
 from profiler.plan import PlanError
 from profiler.units import plain_text
@@ -25,7 +26,6 @@ from tui.app.parameter import Parameter
 from tui.app.parameters import listed
 from tui.app.pictures.look import Look
 from tui.app.pictures.names import cut, variant_of
-from tui.palette import colour_of
 
 Row = CatalogEntry | Parameter
 Item = Row | str

@@ -11,12 +11,12 @@ from rich.style import Style
 from rich.text import Text
 
 from profiler import wording
+from profiler.colours import colour_of
 from profiler.units import ShapeColumns, count, plain_text
 from tui.app.glyphs import Glyphs
 from tui.app.metrics import BY_ID
 from tui.app.pictures.look import PLAIN, Look
 from tui.columns import INTERVAL, Column, Line, columns_of, fit
-from tui.palette import colour_of
 from tui.tables import legend, not_shown
 
 NAME = "implementation"

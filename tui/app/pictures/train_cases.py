@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from profiler import wording
+from profiler.colours import colour_of
 from profiler.training_plan import TrainingPlan
 from profiler.training_recording import TrainingRecord
 from profiler.training_rows import TrainingRow
@@ -25,7 +26,6 @@ from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import PLAIN, Look
 from tui.app.pictures.names import cut, variant_of
 from tui.app.pictures.sparkline import sparkline
-from tui.palette import colour_of
 
 _LONGEST_NAME = 20
 _STATE = 15  # "step 104 of 125"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import impls
-from tui.palette import colour_of
+from profiler.colours import colour_of
 
 
 def test_what_attnprof_brings_has_fourteen_colours_and_no_two_the_same() -> None:
