@@ -123,11 +123,12 @@ def tried(batches: Iterable[BatchTried]) -> str:
 
 
 def graph_breaks(row: TrainingRow) -> str:
-    """Their number and their reasons: "2 graph breaks: no fake impl (2 x)"."""
+    """Their number and the reason of most: "3 graph breaks: no fake impl (2 x), and 1 other reason"."""
     broken = row.graph_breaks or {}
     total = count(sum(broken.values()), "graph break")
-    reasons = (f"{plain_text(reason)} ({number} x)" for reason, number in broken.items())
-    return f"{total}: {'; '.join(reasons)}"
+    (reason, number), *others = sorted(broken.items(), key=lambda item: -item[1])
+    further = f", and {count(len(others), 'other reason')}" if others else ""
+    return f"{total}: {plain_text(reason)} ({number} x){further}"
 
 
 def training_remarks(row: TrainingRow, *, breaks: bool = True) -> list[str]:

@@ -6,6 +6,7 @@ for that: it costs a second, and where nobody has imported it nothing was compil
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 _MOST_CHARACTERS = 160
 _UNTOLD = "torch.compile did not say why"
+_FOLDERS = re.compile(r"(?<![\w/.])(?:/[\w.+-]+)+/(?=[\w.+-]+)")
 
 
 @dataclass
@@ -100,22 +102,26 @@ class _Counts:
         reasons = self.reasons - before.reasons
         found: Counter[str] = Counter()
         for message, count in reasons.items():
-            found[_one_line(message)] += count
+            found[one_line(message)] += count
         # A branch on a tensor's value breaks the graph but is not among the reasons, nor are functions
         # given up on; what was the matter stands with other things that Dynamo met and got over.
         untold = max(self.breaks - before.breaks, 0) - reasons.total() + self.skipped - before.skipped
         for message, count in (self.unsupported - before.unsupported).items():
             if untold > 0:
-                found[_one_line(message)] += min(count, untold)
+                found[one_line(message)] += min(count, untold)
                 untold -= count
         if untold > 0:
             found[_UNTOLD] += untold
         return dict(found.most_common())
 
 
-def _one_line(message: str) -> str:
-    """Dynamo's title of a graph break, and the explanation that follows it in a line of its own."""
+def one_line(message: str) -> str:
+    """Dynamo's title of a graph break, and the explanation that follows it in a line of its own.
+
+    Files have their name alone: where they lie says more of the machine than of the break.
+    """
     title, _, rest = message.strip().partition("\n")
     explanation = rest.strip().partition("\n")[0].removeprefix("Explanation:").strip()
     line = " ".join(f"{title}: {explanation}".split()) if explanation else " ".join(title.split())
+    line = _FOLDERS.sub("", line)
     return line if len(line) <= _MOST_CHARACTERS else f"{line[: _MOST_CHARACTERS - 3].rstrip()}..."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -9,6 +11,7 @@ from profiler.events import Event, Finished, TrainingPlanned
 from profiler.recording import Recording
 from profiler.training_columns import training_columns
 from profiler.training_rows import training_rows
+from profiler.training_wording import graph_breaks
 from tests.examples import header
 from tests.training_examples import (
     begun,
@@ -98,6 +101,11 @@ def test_graph_breaks_are_named_and_conditions_told_once() -> None:
     lines = shown(study(), 200)
     assert "flash2 at context 256 and 2 more: 12 graph breaks: call to a C extension (12 x)" in lines
     assert lines[-1] == ("power cap in 100 % of readings: 8 cases; times are those of a lower clock")
+
+
+def test_of_many_reasons_for_breaks_the_most_frequent_is_told() -> None:
+    row = replace(training_rows(study())[0], graph_breaks={"a": 1, "traced": 85, "c": 2})
+    assert graph_breaks(row) == "88 graph breaks: traced (85 x), and 2 other reasons"
 
 
 def test_a_case_under_way_has_dots_and_what_has_not_begun_is_blank() -> None:

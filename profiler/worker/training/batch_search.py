@@ -21,6 +21,9 @@ MOST = 4096
 _MARGIN = 0.02
 # A line through two small batches may be nearly flat.
 _MOST_GROWTH = 4
+# A guess that leaves room for so many candidates more, or fewer, is right: the line from what is held at
+# any batch foretells too little.
+_NEAR = 2
 
 
 def candidates(most: int = MOST) -> list[int]:
@@ -40,8 +43,8 @@ def largest_batch(
 
     `fits` tries a batch and returns its peak in bytes, None where it ran out of memory. `static_bytes`
     are held at any batch, `room_bytes` is all there is, with these. `first` is likely to be the one,
-    as that of a similar case: it is tried, then the next larger. The next larger candidate than what
-    is returned was tried and does not fit, or cannot.
+    as that of a similar case: it is tried, then the next larger, unless it leaves room for much more.
+    The next larger candidate than what is returned was tried and does not fit, or cannot.
     """
     search = _Search(candidates(most), static_bytes, room_bytes)
     index = search.place_of(first or EIGHT)
@@ -50,7 +53,9 @@ def largest_batch(
         if search.is_over:
             return search.sizes[search.low] if search.low >= 0 else 0
         is_likely = first is not None and len(search.peaks) == 1 and search.high == len(search.sizes)
-        index = search.low + 1 if is_likely else search.next()
+        index = search.next()
+        if is_likely and index <= search.low + _NEAR:
+            index = search.low + 1
 
 
 @dataclass

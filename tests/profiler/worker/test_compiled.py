@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from profiler.worker.compiled import forget_compiled, watch_compilation
+from profiler.worker.compiled import forget_compiled, one_line, watch_compilation
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 
@@ -57,13 +57,19 @@ def test_nothing_compiled_is_not_the_same_as_nothing_broken() -> None:
     assert breaks(whole) == {}
 
 
-def test_a_break_is_counted_once_with_its_reason_on_one_line() -> None:
+def test_a_break_is_counted_once_with_its_reason_onone_line() -> None:
     found = breaks(broken, calls=3)
     assert found is not None
     ((reason, count),) = found.items()
     assert count == 1
     assert "torch._dynamo.graph_break()" in reason
     assert "\n" not in reason and len(reason) <= 160
+
+
+def test_a_reason_names_files_and_not_where_they_lie() -> None:
+    assert one_line("skipped: in file `/opt/lib/python3/fake_tensor.py`, at /a/b.py:3, 1/2 of it") == (
+        "skipped: in file `fake_tensor.py`, at b.py:3, 1/2 of it"
+    )
 
 
 def test_breaks_before_the_watch_are_not_counted() -> None:

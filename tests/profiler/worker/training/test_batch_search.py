@@ -118,3 +118,10 @@ def test_a_first_guess_that_is_wrong_costs_few_tries(each: float, waste: float, 
     assert found == largest(linear(each), waste)
     assert tried[0] == first
     assert len(tried) <= 9
+
+
+def test_a_first_guess_that_leaves_much_room_is_left_far_behind() -> None:
+    """As GPT-2 small at context 256 in 12 GiB: 72 fits with plain PyTorch's attention, 104 with flash."""
+    found, tried = search(linear(95), first=72)
+    assert found == 104
+    assert tried == [72, 104]
