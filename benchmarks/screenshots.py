@@ -1,9 +1,9 @@
 """Pictures of the app for the README and the docs: SVG files in docs/images/, from recorded H100 data.
 
-    python benchmarks/screenshots.py [SESSION]      # by default the session that `attnprof --demo` plays
+    python -m benchmarks.screenshots
 
-The demonstration runs without a terminal; each picture is what a terminal of 124 columns and 34 lines
-would show, that of the sweep one of 160 columns.
+Taken are the session that `attnprof --demo` plays, and one of training. The app runs without a terminal;
+each picture is what a terminal of 124 columns and 34 lines would show, that of a table one of 160 columns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from textual.pilot import Pilot
 
 from profiler.clients.demo import DemoEngine
+from profiler.clients.recorded import RecordedSession
 from profiler.control import Measure
 from profiler.plan import Plan
 from tui.app.app import AttnprofApp
@@ -32,14 +33,15 @@ SIZE = (124, 34)
 WIDE = (160, 34)
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
+TRAINING = ROOT / "sessions" / "20261122T193058Z-h100-80gb-hbm3-eager-12gib.jsonl"
 PATIENCE_S = 60.0
 
 
 def main() -> int:
-    session = Path(sys.argv[1]) if sys.argv[1:] else demonstration()
     IMAGES.mkdir(parents=True, exist_ok=True)
     os.chdir(ROOT)  # the pictures show the folder of the sessions, and no machine's path
-    asyncio.run(pictures(DemoEngine(session)))
+    asyncio.run(pictures(DemoEngine(demonstration())))
+    asyncio.run(training(RecordedSession(TRAINING)))
     return 0
 
 
@@ -63,6 +65,16 @@ async def pictures(client: DemoEngine) -> None:
         await picture(pilot, "details")
         await press(pilot, "escape", "3")
         await picture(pilot, "sessions")
+        await client.close()
+
+
+async def training(client: RecordedSession) -> None:
+    app = AttnprofApp(client, DEFAULTS, mode="recording")
+    app.animation_level = "none"
+    async with app.run_test(size=WIDE) as pilot:
+        await until(lambda: app.desk.recording.trainings)
+        await press(pilot, "4")
+        await picture(pilot, "train")
         await client.close()
 
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from benchmarks.gpt2_study import CLAIMS, MODES, PLAIN, pairs, published, report
+import msgspec
+
+from benchmarks.gpt2_study import (
+    CLAIMS,
+    MODES,
+    PLAIN,
+    Row,
+    fits_where_plain_does_not,
+    pairs,
+    published,
+    report,
+)
+from profiler.events import TrainingResult
+from profiler.recording import Recording
 from profiler.training_presets import TRAINING_PRESETS
-from tests.training_examples import study
+from tests.training_examples import study, study_events
 
 
 def test_the_published_rows_are_those_of_the_presets() -> None:
@@ -37,3 +50,18 @@ def test_published_and_measured_stand_beside_each_other_and_claims_have_verdicts
     verdicts = [line.split("|")[-2].strip() for line in lines if line.startswith("| eager, medium")]
     assert verdicts == ["not measured"]
     assert any(line.endswith("| holds |") for line in lines)
+
+
+def test_a_throughput_in_which_the_gpu_waited_is_marked() -> None:
+    events = [
+        msgspec.structs.replace(event, gpu_busy_percent=60.0) if isinstance(event, TrainingResult) else event
+        for event in study_events()
+    ]
+    lines = list(report([Recording.of(events)]))
+    assert "| 63,820 / 63,820* |" in lines[6]
+    assert "`*` launch-bound: in a good part of each step the GPU waited for the host." in lines
+
+
+def test_what_was_not_tried_is_not_what_does_not_fit() -> None:
+    untried = Row("eager", "gpt2-medium", 4096, {}, frozenset({PLAIN}))
+    assert fits_where_plain_does_not([untried]) == ("0 of 0 rows", None)
