@@ -54,7 +54,8 @@ def largest_batch(
             return search.sizes[search.low] if search.low >= 0 else 0
         is_likely = first is not None and len(search.peaks) == 1 and search.high == len(search.sizes)
         index = search.next()
-        if is_likely and index <= search.low + _NEAR:
+        # Foretold to be far too small, a guess is right: what ends it is then something else than memory.
+        if is_likely and (index <= search.low + _NEAR or search.sizes[index] > 2 * search.sizes[search.low]):
             index = search.low + 1
 
 

@@ -1,9 +1,8 @@
 """A row of the table, measured: each case checked and warmed up, then all together in rounds.
 
-Between two visits a case keeps what it was prepared and compiled with, not its activations: whoever is
-visited finds the device as if it were alone, and makes some steps before its clock runs. With CUDA
-graphs that cannot be, for they hold their memory as long as they live: there one case is measured
-after the other, each to its end.
+A case that is visited makes some steps before its clock runs. With CUDA graphs there can be no rounds,
+for they hold their memory as long as they live: there one case is measured after the other, each to
+its end.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from contextlib import suppress
 from impls import UnknownImplementation
 from impls.contract import Implementation
 from profiler.events import Log, TrainingChecked, TrainingStarted
-from profiler.protocol import MeasureTraining, ShapeDone, Visiting, WorkerMessage
+from profiler.protocol import MeasureTraining, ShapeDone, Visiting
 from profiler.training_plan import TrainingCase
 from profiler.worker import cut
 from profiler.worker.check import CannotRun
@@ -30,20 +29,16 @@ from profiler.worker.training.attention_share import Share, attention_share, ope
 from profiler.worker.training.finding import Finding
 from profiler.worker.training.first_steps import FirstSteps
 from profiler.worker.training.modes import wake_compiler
+from profiler.worker.training.place import Place, Send
 from profiler.worker.training.shared import SharedModel
-from profiler.worker.training.steps import Block, diverged_at, run_block
+from profiler.worker.training.steps import Block, diverged_at
 from profiler.worker.training.subject import Subject, diverged, failure
 
-Send = Callable[[WorkerMessage], None]
 Find = Callable[[str], Implementation]
 
 MOST_ROUNDS = 8
 """Measured steps are dealt out to so many rounds: the median of fewer than six ratios has no interval."""
 
-# After a visit to another case the first step allocates, and the second does where it finds what the
-# first has left; else one fills the queue.
-_LEAD_IN = 1
-_LEAD_IN_AFTER_ANOTHER = 2
 # Whoever watches sees steps before the measured ones come about so often.
 _BLOCK_MS = 500.0
 _LONGEST_BLOCK = 25
@@ -123,15 +118,14 @@ class _Row:
         self._device = device
         self._find = find
         self._send = send
+        self._place = Place(shared, device, send)
         self._judge = Judge(shared, device)
         self._order = random.Random(request.seed)
         self._found: int | None = None
-        self._subjects: list[Subject] = []
-        self._at: Subject | None = None
 
     def measure(self, cases: Sequence[TrainingCase]) -> None:
         """Take these cases from their first step to their results."""
-        self._subjects = []
+        self._place.clear()
         for case in cases:
             self._bring_in(case)
         _freeze()  # what was compiled since the row began is much, too
@@ -140,13 +134,13 @@ class _Row:
             self._send_results()
         finally:
             gc.unfreeze()
-        self._subjects, self._at = [], None
+        self._place.clear()
 
     def _bring_in(self, case: TrainingCase) -> None:
         """Check a case and warm it up; where its batch turns out too large, again at a smaller one."""
         too_large = None
         while (subject := self._checked(case, too_large)) is not None:
-            self._subjects.append(subject)
+            self._place.subjects.append(subject)
             try:
                 self._warm_up(subject)
             except _NoLongerFits:
@@ -160,9 +154,9 @@ class _Row:
         try:
             implementation = self._find(case.implementation)
         except UnknownImplementation as error:  # a file that was edited since the engine looked at it
-            self._fail(case, Explanation("error", str(error)))
+            self._place.fail(case, Explanation("error", str(error)))
             return None
-        self._at = None
+        self._place.leave()
         finding = Finding(
             case.number, self._shared, implementation, self._device, self._send, too_large=too_large
         )
@@ -170,7 +164,7 @@ class _Row:
         if isinstance(first, FirstSteps):
             self._send(self._what_it_told(case, first))
             return Subject(case, first)
-        self._fail(case, first, finding.batch)
+        self._place.fail(case, first, finding.batch)
         return None
 
     def _first_steps(self, finding: Finding) -> FirstSteps | Explanation:
@@ -200,11 +194,11 @@ class _Row:
                 backend = trainer.implementation.backend_of(operators_of(trainer))
             except Exception as error:
                 notes.append(f"which backend ran is not known: {explain(error).message}")
-                self._look_after(case, notes[-1])
+                self._place.look_after(case, notes[-1])
         agreement = None
         if self._request.takes.agreement:  # the first to record CUDA graphs anew
             agreement, why_not = self._judge.agreement(trainer)
-            self._look_after(case, why_not)
+            self._place.look_after(case, why_not)
             notes += [why_not] if why_not else []
         self._device.release()
         return TrainingChecked(
@@ -229,7 +223,7 @@ class _Row:
         if not self._renewed(subject):
             return
         left, times_ms = asked.steps - asked.last, list[float]()
-        while left > 0 and subject in self._subjects:
+        while left > 0 and subject in self._place.subjects:
             by_time = int(_BLOCK_MS / max(subject.first.later_step_ms, 1e-3))
             count = max(1, min(left, by_time, _LONGEST_BLOCK))
             if (block := self._go_on(subject, count, None)) is None:
@@ -246,18 +240,18 @@ class _Row:
             return True
         except Exception as error:
             explanation = explain(error)
-        self._drop(subject)
-        self._fail(subject.described, explanation, subject.trainer.batch)
+        self._place.drop(subject)
+        self._place.fail(subject.described, explanation, subject.trainer.batch)
         return False
 
     def _run_rounds(self) -> None:
         """Visit all in rounds, in a fresh random order each, until their steps are made or precise."""
         asked = self._request.stopping
         for round_, count in enumerate(_dealt_out(asked.last)):
-            for subject in self._order.sample(self._subjects, k=len(self._subjects)):
+            for subject in self._order.sample(self._place.subjects, k=len(self._place.subjects)):
                 self._go_on(subject, count, round_)
             if asked.precision is not None and all(
-                subject.is_within(asked.precision) for subject in self._subjects
+                subject.is_within(asked.precision) for subject in self._place.subjects
             ):
                 return
 
@@ -269,7 +263,7 @@ class _Row:
         """
         self._send(Visiting(case=subject.described.number))
         try:
-            block = self._visit(subject, count, lead_in=round_ is not None)
+            block = self._place.visit(subject, count, lead_in=round_ is not None)
         except Exception as error:
             explanation = explain(error)
         else:
@@ -283,48 +277,21 @@ class _Row:
                 message = f"the parameters are not finite after step {subject.steps - 1}"
             else:
                 return block
-            self._drop(subject)
-            self._begin_anew(subject.described)
+            self._place.drop(subject)
+            self._place.begin_anew(subject.described)
             self._send(diverged(subject.described, message, subject.trainer.batch))
             return None
-        self._drop(subject)
+        self._place.drop(subject)
         is_found = self._request.batch is None and subject.trainer.batch > 1
         if explanation.kind == "oom" and is_found and round_ is None:
-            self._begin_anew(subject.described)
+            self._place.begin_anew(subject.described)
             raise _NoLongerFits
-        self._fail(subject.described, explanation, subject.trainer.batch)
-        return None
-
-    def _visit(self, subject: Subject, count: int, *, lead_in: bool) -> Block:
-        """It fitted alone, so if memory runs out it is tidied up, and at last the others let go of theirs."""
-        another = self._at is not subject
-        if another:
-            self._device.release()
-            self._at = subject
-        untimed = (_LEAD_IN_AFTER_ANOTHER if another else _LEAD_IN) if lead_in else 0
-        block = self._block_if_it_fits(subject, count, untimed)
-        if block is None:
-            block = self._block_if_it_fits(subject, count, _LEAD_IN_AFTER_ANOTHER)
-        if block is None:
-            self._let_go([other for other in self._subjects if other is not subject])
-            self._device.release()
-            block = run_block(subject.trainer, count, lead_in=_LEAD_IN_AFTER_ANOTHER)
-        return block
-
-    def _block_if_it_fits(self, subject: Subject, count: int, lead_in: int) -> Block | None:
-        """None where memory ran out, of which nothing is left then."""
-        try:
-            return run_block(subject.trainer, count, lead_in=lead_in)
-        except RuntimeError as error:  # torch.OutOfMemoryError is one, and so is the CPU allocator's
-            if explain(error).kind != "oom":
-                raise
-        subject.trainer.recover()
-        self._device.release()
+        self._place.fail(subject.described, explanation, subject.trainer.batch)
         return None
 
     def _send_results(self) -> None:
         """Each with attention's share, which is taken last: CUPTI may slow down what comes after it."""
-        left = list(self._subjects)
+        left = list(self._place.subjects)
 
         def send_those_left(lost: Explanation) -> None:
             for subject in left:
@@ -355,49 +322,8 @@ class _Row:
 
     def _attention_share(self, subject: Subject) -> Share:
         cut.heed()
-        if self._at is not subject:
-            self._device.release()
-            self._at = subject
+        self._place.enter(subject)
         return attention_share(subject.trainer)
-
-    def _drop(self, subject: Subject) -> None:
-        """Leave a case out from now on; the others' parameters are to be none of its making."""
-        self._subjects.remove(subject)
-        self._let_go([subject])
-        self._at = None
-
-    def _let_go(self, subjects: Sequence[Subject]) -> None:
-        """Have them drop what can be made again, so that it can be collected."""
-        gc.unfreeze()
-        for subject in subjects:
-            subject.trainer.let_go()
-
-    def _look_after(self, case: TrainingCase, cause: str | None) -> None:
-        """The device, after something that may have failed."""
-        if cause is not None:
-            raise_if_lost(
-                self._device, Explanation("error", cause), lambda lost: self._send(failure(case, lost))
-            )
-
-    def _fail(self, case: TrainingCase, explanation: Explanation, batch: int | None = None) -> None:
-        raise_if_lost(self._device, explanation, lambda lost: self._send(failure(case, lost, batch)))
-        self._begin_anew(case)
-        self._send(failure(case, explanation, batch))
-
-    def _begin_anew(self, case: TrainingCase) -> None:
-        """Parameters and states as before the first step, after a case has failed."""
-        if self._has_cuda_graphs:  # its own keep their memory until then
-            forget_compiled()
-        self._device.release()
-        try:
-            self._shared.renew()
-            return
-        except Exception as error:
-            explanation = explain(error)
-        raise_if_lost(self._device, explanation, lambda lost: self._send(failure(case, lost)))
-        self._let_go(self._subjects)
-        forget_compiled()
-        self._shared.renew()  # a worker in which this fails too can measure nothing more
 
     @property
     def _has_cuda_graphs(self) -> bool:
