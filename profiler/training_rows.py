@@ -51,8 +51,8 @@ class TrainingRow:
     or "partial" without a result (partial when nothing more comes), else what became of it. "wrong" and
     "nan" are the check's, "diverged" is a loss that stopped being finite; neither has a speedup.
 
-    `speedup` is the median of the per-round ratios of tokens/s, this / baseline, which with one batch for
-    both is that of their steps' times; of rounds that were not the same it is that of all steps, without
+    `speedup` is the median of the per-round ratios of the time that a token takes in a median step,
+    baseline / this; of rounds that were not the same it is that of all steps, without
     an interval. None for the baseline itself, and of two plans. `mfu_percent` is Training.model_tflops
     over the data sheet's rate for the dtype, `of_measured_percent` the same over the matmul rate
     measured on this GPU. `sm_mhz`, `power_w` and
@@ -260,9 +260,10 @@ def _parts(record: TrainingRecord) -> Parts | None:
 
 
 def _speedup(record: TrainingRecord, base: TrainingRecord) -> Estimate | None:
-    """The ratio of tokens/s by round, of the rounds that both were measured in.
+    """The ratio of the time of a token by round, of the rounds that both were measured in.
 
-    Where there is none, as with CUDA graphs, it is that of all steps, without an interval.
+    By each round's median step: that of a host that was late once is not the implementation's. Where
+    there was no round of both, as with CUDA graphs, it is that of all steps, without an interval.
     """
     if base.failure or not _is_right(base) or base.plan_number != record.plan_number:
         return None
@@ -279,10 +280,10 @@ def _speedup(record: TrainingRecord, base: TrainingRecord) -> Estimate | None:
 
 
 def _ms_per_token(record: TrainingRecord, since_s: float) -> dict[int, float]:
-    """The mean time of a step over its tokens, by round, of those since then."""
+    """The median time of a step over its tokens, by round, of those since then."""
     tokens = record.tokens_per_step
     rounds = record.rounds_since(since_s)
-    return {number: statistics.mean(times) / tokens for number, times in rounds.items() if tokens}
+    return {number: statistics.median(times) / tokens for number, times in rounds.items() if tokens}
 
 
 def percent_of(part: float | None, whole: float | None) -> float | None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from impls import UnknownImplementation
 from impls.contract import Implementation
-from profiler.events import Log, TrainingChecked, TrainingStarted
+from profiler.events import LEAST_SAMPLES, Log, TrainingChecked, TrainingStarted
 from profiler.protocol import MeasureTraining, ShapeDone, Visiting
 from profiler.training_plan import TrainingCase
 from profiler.worker import cut
@@ -36,8 +36,9 @@ from profiler.worker.training.subject import Subject, diverged, failure
 
 Find = Callable[[str], Implementation]
 
-MOST_ROUNDS = 8
-"""Measured steps are dealt out to so many rounds: the median of fewer than six ratios has no interval."""
+MOST_ROUNDS = 12
+"""Measured steps are dealt out to so many rounds: of fewer than nine ratios the interval is all of them, so
+that one late step is in it, and of fewer than six there is none."""
 
 # Whoever watches sees steps before the measured ones come about so often.
 _BLOCK_MS = 500.0
@@ -250,10 +251,15 @@ class _Row:
         for round_, count in enumerate(_dealt_out(asked.last)):
             for subject in self._order.sample(self._place.subjects, k=len(self._place.subjects)):
                 self._go_on(subject, count, round_)
-            if asked.precision is not None and all(
-                subject.is_within(asked.precision) for subject in self._place.subjects
-            ):
+            if asked.precision is None or round_ + 1 < self._least_rounds:
+                continue
+            if all(subject.is_within(asked.precision) for subject in self._place.subjects):
                 return
+
+    @property
+    def _least_rounds(self) -> int:
+        """So many that a ratio has an interval; of one case there is none."""
+        return LEAST_SAMPLES if len(self._place.subjects) > 1 else 1
 
     def _go_on(self, subject: Subject, count: int, round_: int | None) -> Block | None:
         """Some steps of a case, told; None if it has failed, which has been told too.

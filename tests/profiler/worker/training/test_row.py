@@ -116,7 +116,7 @@ def test_whoever_gets_the_device_is_named_before() -> None:
 
 
 def test_twenty_five_steps_make_eight_rounds_of_about_three() -> None:
-    assert row._dealt_out(25) == [4, 3, 3, 3, 3, 3, 3, 3]
+    assert row._dealt_out(25) == [3, *[2] * 11]
     assert row._dealt_out(2) == [1, 1]
     assert sum(row._dealt_out(1000)) == 1000
 
@@ -451,6 +451,13 @@ def test_parameters_that_are_not_finite_are_the_doing_of_who_was_last() -> None:
     assert result.implementation == "sdpa"
 
 
+def test_rounds_of_several_go_on_until_their_ratio_has_an_interval() -> None:
+    lax = TrainingStopping(steps=40, last=36, precision=1e6)
+    told = of(Steps, train(["pytorch", "sdpa"], stopping=lax))
+    rounds = [steps.round for steps in told if steps.case == 1 and steps.measured]
+    assert rounds == [0, 1, 2, 3, 4, 5]
+
+
 def test_where_precision_is_asked_for_both_parts_may_end_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row, "_BLOCK_MS", 1e-9)  # one step a block
     lax = TrainingStopping(steps=400, last=200, precision=1e6)
@@ -458,7 +465,7 @@ def test_where_precision_is_asked_for_both_parts_may_end_sooner(monkeypatch: pyt
     messages = train(["sdpa"], stopping=lax)
     told = of(Steps, messages)
     assert sum(len(steps.step_ms) for steps in told if not steps.measured) == 6
-    assert sum(len(steps.step_ms) for steps in told if steps.measured) == 25
+    assert sum(len(steps.step_ms) for steps in told if steps.measured) == 17
     assert of(TrainingResult, messages)[0].converged
 
 
