@@ -1,0 +1,67 @@
+"""What may be said of a case that two sessions have: faster, slower, the same, or nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from profiler.compare.matching import Side
+from profiler.events import LEAST_SAMPLES, Estimate
+
+Verdict = Literal["faster", "slower", "same", "can't tell", "lost", "gained", "neither"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+MARGIN = 0.02
+"""What counts as the same: two sessions of the same on one GPU differ by as much (docs/compare.md)."""
+
+
+def verdict(base: Side, other: Side, speedup: Estimate | None, margin: float = MARGIN) -> Verdict:
+    """Of a case in another session, against the base; `margin` is a fraction.
+
+    "same" takes an interval that lies within the margin as a whole, which is a test of equivalence
+    (Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", Journal of
+    Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680), for not to see a difference is no sign of
+    there being none. "faster" and "slower" take an interval that lies beyond 1 as a whole and a ratio beyond
+    the margin.
+    """
+    if base.standing == "failed" or other.standing == "failed":
+        return _of_failures(base, other)
+    if speedup is None or speedup.count < LEAST_SAMPLES:
+        return "can't tell"
+    most = 1 + margin
+    if 1 / most <= speedup.low and speedup.high <= most:
+        return "same"
+    if speedup.low > 1 and speedup.median > most:
+        return "faster"
+    if speedup.high < 1 and speedup.median < 1 / most:
+        return "slower"
+    return "can't tell"
+
+
+def _of_failures(base: Side, other: Side) -> Verdict:
+    if base.standing == other.standing:
+        return "neither"
+    return "lost" if other.standing == "failed" else "gained"
+
+
+def is_regression(found: Verdict, speedup: Estimate | None, beyond: float, margin: float = MARGIN) -> bool:
+    """Whether it takes more than `beyond` (a fraction) longer than in the base, or is right no more.
+
+    The ratio is to lie beyond `beyond`, and the whole interval beyond the margin: that what was found is
+    more than two sessions of the same differ by is shown, that it is more than `beyond` is what is likely.
+    Were the whole interval to lie beyond `beyond`, a change of just as much would never be found.
+    """
+    if found == "lost":
+        return True
+    if found != "slower" or speedup is None:
+        return False
+    return 1 / speedup.median > 1 + beyond and 1 / speedup.high > 1 + margin
+
+
+def may_be_regression(
+    found: Verdict, speedup: Estimate | None, beyond: float, margin: float = MARGIN
+) -> bool:
+    """Whether the ratio lies beyond `beyond`, and the interval does not show it, or there is none."""
+    is_beyond = speedup is not None and 1 / speedup.median > 1 + beyond
+    return (
+        found in ("slower", "can't tell") and is_beyond and not is_regression(found, speedup, beyond, margin)
+    )

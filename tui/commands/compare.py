@@ -1,0 +1,216 @@
+"""`attnprof compare`: sessions beside each other, the first of them as the base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from profiler.plan import PlanError
+from profiler.recording import Recording
+from profiler.units import plain_text
+from tui.commands.export import save
+from tui.errors import Refusal
+from tui.showing import console_and_width, open_recorded, print_tables
+
+if TYPE_CHECKING:
+    from profiler.compare import Comparison
+    from profiler.compare.formats import Format
+    from profiler.compare.matching import Wanted
+
+Opened = list[tuple[str, Recording]]
+"""Sessions, each with its name."""
+
+_REGRESSED = 3
+
+
+@click.command("compare")
+@click.argument("sessions", nargs=-1, required=True, metavar="A B [C]...")
+@click.option("--margin", metavar="SHARE", help="Within it times are the same. [default: 2%]")
+@click.option(
+    "--fail-over",
+    metavar="SHARE",
+    help="Exit with 3 if something takes so much longer than in A, such as 5%, is right no more, or missing.",
+)
+@click.option(
+    "--allow-missing", is_flag=True, help="With --fail-over: what is missing, or there in part, may pass."
+)
+@click.option("--where", metavar="EXPR", help="Only what this holds for in A: 'seq >= 4k and causal'.")
+@click.option("--pass", "passes", metavar="PASSES", help="Only these: of fwd, bwd, fwd_bwd.")
+@click.option("--impl", multiple=True, metavar="NAMES", help="Only these implementations.")
+@click.option(
+    "--format",
+    "format_name",
+    metavar="md|json",
+    help="What to write in place of the tables. [default: by the file's suffix]",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write it there; - is standard output.")
+@click.option("--sessions", "folder", metavar="DIR", help="Where session files are. [default: ./sessions]")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    sessions: tuple[str, ...],
+    margin: str | None,
+    fail_over: str | None,
+    allow_missing: bool,
+    where: str | None,
+    passes: str | None,
+    impl: tuple[str, ...],
+    format_name: str | None,
+    output: str | None,
+    folder: str | None,
+) -> None:
+    """Compare sessions with the first of them: what became faster, slower, wrong, or takes more memory.
+
+    A, B and further ones are paths, unique parts of names in the sessions folder, or "last". Cases are
+    matched by shape, implementation and pass, trainings by their row and implementation. A speedup is A's
+    time over the other's: over 1 is faster.
+
+    \b
+    attnprof compare before after
+    attnprof compare before after --fail-over 5%        for CI: exit code 3 on a regression
+    attnprof compare h100 h200 b200 --pass bwd -o gpus.md
+    """
+    written = _format(format_name, output)
+    allowed, beyond = _shares(margin, fail_over)
+    if allow_missing and beyond is None:
+        raise Refusal("--allow-missing goes with --fail-over, which fails for what is missing")
+    opened = _open(sessions, folder)
+    comparison = _compare(opened, allowed, _wanted(opened, where, passes, impl))
+    if written is None:
+        _print(comparison)
+    else:
+        _write(comparison, written, output)
+    if beyond is None:
+        return
+    has_regressed = _has_regressed(comparison, beyond)
+    if _lacks(comparison, allowed=allow_missing) or has_regressed:
+        ctx.exit(_REGRESSED)
+
+
+def _format(named: str | None, output: str | None) -> Format | None:
+    """The format asked for; None for the tables.
+
+    Raises:
+        Refusal: there is none such.
+    """
+    from profiler.compare.formats import UnknownFormat, format_of
+
+    try:
+        return format_of(output, named)
+    except UnknownFormat as error:
+        raise Refusal(str(error)) from error
+
+
+def _shares(margin: str | None, fail_over: str | None) -> tuple[float, float | None]:
+    """The margin, and from what on a run fails."""
+    from profiler.compare import MARGIN
+    from tui.option_values import fraction
+
+    try:
+        allowed = MARGIN if margin is None else fraction(margin, "--margin")
+        beyond = None if fail_over is None else fraction(fail_over, "--fail-over")
+    except PlanError as error:
+        raise Refusal(str(error)) from error
+    if beyond is not None and beyond < allowed:
+        raise Refusal(
+            f"--fail-over {100 * beyond:g}% lies within the margin of {100 * allowed:g}%, where times are "
+            f"the same: add --margin {100 * beyond:g}%, and measure as precisely"
+        )
+    return allowed, beyond
+
+
+def _open(sessions: tuple[str, ...], folder: str | None) -> Opened:
+    """Each session with its name.
+
+    Raises:
+        Refusal: there are less than two or too many, one cannot be read, or is there twice.
+    """
+    from profiler.compare.comparison import MOST_SESSIONS
+
+    if not 2 <= len(sessions) <= MOST_SESSIONS:
+        raise Refusal(
+            f"compare takes from 2 to {MOST_SESSIONS} sessions, the base first, not {len(sessions)}: "
+            "attnprof compare BEFORE AFTER"
+        )
+    opened: dict[Path, tuple[str, Recording]] = {}
+    for text in sessions:
+        file = open_recorded(text, folder)
+        path = file.path.resolve()
+        if path in opened:
+            raise Refusal(f"'{plain_text(file.path.name)}' is there twice: name another to compare it with")
+        opened[path] = plain_text(file.path.stem), file.recording
+    return list(opened.values())
+
+
+def _wanted(opened: Opened, where: str | None, passes: str | None, impl: tuple[str, ...]) -> Wanted | None:
+    """Which rows are asked for; None for all.
+
+    Raises:
+        Refusal: there is no such pass, no session has an implementation, or A has no such rows.
+    """
+    from profiler.compare.asked import NotThere, wanted
+    from profiler.query import QueryError
+    from tui.option_values import split_names
+    from tui.planning import parse_passes
+
+    try:
+        of_passes = None if passes is None else parse_passes(passes)
+        return wanted([recording for _, recording in opened], of_passes, split_names(impl), where)
+    except (PlanError, NotThere, QueryError) as error:
+        raise Refusal(str(error)) from error
+
+
+def _compare(opened: Opened, margin: float, wanted: Wanted | None) -> Comparison:
+    from profiler.compare import NothingShared, compare
+
+    try:
+        return compare(opened, margin=margin, wanted=wanted)
+    except NothingShared as error:
+        raise Refusal(str(error)) from error
+
+
+def _print(comparison: Comparison) -> None:
+    from tui.compare_table import comparison_view
+
+    console, width = console_and_width()
+    print_tables(console, comparison_view(comparison, width=width), width)
+
+
+def _write(comparison: Comparison, format: Format, output: str | None) -> None:
+    from profiler.compare.formats import render
+
+    text = render(comparison, format)
+    if output in (None, "-"):
+        click.echo(text, nl=False)
+    else:
+        save(text, Path(output))
+
+
+def _has_regressed(comparison: Comparison, beyond: float) -> bool:
+    """Say on stderr what has, and what may have."""
+    from profiler.compare import wording as words
+
+    found = comparison.regressions(beyond)
+    limit = words.margin_words(beyond)
+    for line in words.regressions(comparison, found):
+        click.echo(f"regression: {line}", err=True)
+    for line in words.regressions(comparison, comparison.doubtful(beyond)):
+        click.echo(f"perhaps a regression, measure longer: {line}", err=True)
+    if not found:
+        click.echo(f"no regression beyond {limit} was found", err=True)
+    return bool(found)
+
+
+def _lacks(comparison: Comparison, *, allowed: bool) -> bool:
+    """Say on stderr what of A another session has not, or only in part; whether that fails the check."""
+    from profiler.compare import wording as words
+
+    lacking = list(words.lacking(comparison))
+    for line in lacking:
+        click.echo(line, err=True)
+    if lacking and not allowed:
+        click.echo("what could not be looked at may have regressed: --allow-missing lets it pass", err=True)
+    return bool(lacking) and not allowed
