@@ -18,7 +18,8 @@ import msgspec
 
 from profiler import session_lock
 from profiler.events import Event
-from profiler.units import plain_text
+from profiler.line_reader import open_file
+from profiler.units import listed, plain_text
 
 FOLDER_VARIABLE = "ATTNPROF_SESSIONS"
 SUFFIX = ".jsonl"
@@ -26,7 +27,7 @@ SUFFIX = ".jsonl"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMPED = re.compile(r"^\d{8}T\d{6}Z")
 _SLUG_LENGTH = 40
-_MOST_NAMED = 5  # how many lines or files one sentence names before it says "and N more"
+_COPIED_BYTES = 2**20
 
 
 class SessionError(Exception):
@@ -86,7 +87,7 @@ def create_unique(folder: Path, stem: str, suffix: str) -> tuple[Path, int]:
     path, number = folder / f"{stem}{suffix}", 1
     while True:
         with suppress(FileExistsError):
-            return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            return path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         number += 1
         path = folder / f"{stem}-{number}{suffix}"
 
@@ -111,9 +112,18 @@ class SessionWriter:
         Raises:
             SessionError: the file cannot be made.
         """
+        return cls.create_named(folder, session_name(started, device_name, label))
+
+    @classmethod
+    def create_named(cls, folder: Path, stem: str) -> SessionWriter:
+        """The same under a name that is known.
+
+        Raises:
+            SessionError: the file cannot be made.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path, descriptor = create_unique(folder, session_name(started, device_name, label), SUFFIX)
+            path, descriptor = create_unique(folder, stem, SUFFIX)
         except OSError as error:
             raise _unwritable(folder, error) from error
         session_lock.hold(descriptor)
@@ -129,6 +139,7 @@ class SessionWriter:
         """
         name = plain_text(str(path))
         try:
+            open_file(path).close()  # a pipe or a device is no session, and is left alone
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise SessionError(f"'{name}' cannot be written ({error.strerror or error})") from error
@@ -146,7 +157,17 @@ class SessionWriter:
         Raises:
             SessionError: it cannot be written (disk full). The writer can still be used and closed.
         """
-        line = self._encoder.encode(event) + b"\n"
+        self.append_line(self._encoder.encode(event))
+        if durable:
+            self.sync()
+
+    def append_line(self, line: bytes) -> None:
+        """Write one event that is encoded already, given without its newline.
+
+        Raises:
+            SessionError: as append.
+        """
+        line += b"\n"
         if self._mid_line:
             line = b"\n" + line  # keep this event whole though the one before it is torn
         left = memoryview(line)
@@ -154,10 +175,63 @@ class SessionWriter:
             while left:  # a disk that fills up takes a part, and refuses the rest with the reason
                 left = left[self._file.write(left) :]
             self._mid_line = False
-            if durable:
-                os.fsync(self._file.fileno())
         except OSError as error:
             self._mid_line = self._mid_line or 0 < len(left) < len(line)
+            raise self._unsaved(error) from error
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk.
+
+        Raises:
+            SessionError: the disk refused it.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unsaved(error) from error
+
+    def why_unsafe(self) -> str | None:
+        """Why what is written will not be found, though the disk takes it; None if it will."""
+        try:
+            is_there = os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            is_there = False
+        return None if is_there else f"the session file '{plain_text(str(self.path))}' has been removed"
+
+    def copy_to(self, other: SessionWriter) -> None:
+        """Write the whole lines of the file to another.
+
+        Raises:
+            SessionError: this cannot be read, or the other cannot be written.
+        """
+        place, torn = 0, b""
+        while True:
+            try:
+                data = os.pread(self._file.fileno(), _COPIED_BYTES, place)
+            except OSError as error:
+                raise self._unsaved(error) from error
+            if not data:
+                return
+            place += len(data)
+            whole, newline, torn = (torn + data).rpartition(b"\n")
+            other._write(whole + newline)
+
+    def discard(self) -> None:
+        """Close the file, and take it away again."""
+        with suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._file.closed
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
             raise self._unsaved(error) from error
 
     def close(self) -> None:
@@ -204,6 +278,8 @@ def sync_folder(folder: Path) -> None:
 def find_session(text: str, folder: Path) -> Path:
     """The session file meant by `text`: a path, a unique part of a name in `folder`, or "last".
 
+    A name that ends with the text, as it does with its label, goes before those that have it elsewhere.
+
     Raises:
         SessionError: none is meant, or several are; the message names what is possible.
     """
@@ -218,12 +294,16 @@ def find_session(text: str, folder: Path) -> Path:
         if text and Path(text).is_file():
             return Path(text)
     exact = [path for path in sessions if text in (path.name, path.stem)]
-    found = exact or [path for path in sessions if text and text.casefold() in path.name.casefold()]
+    part = text.casefold()
+    labelled = [path for path in sessions if part and path.stem.casefold().endswith(f"-{part}")]
+    found = exact or labelled or [path for path in sessions if part and part in path.name.casefold()]
     if len(found) == 1:
         return found[0]
     wanted, place = plain_text(text), plain_text(str(folder))
     if found:
-        raise SessionError(f"'{wanted}' is part of {len(found)} names in '{place}': {_names(found)}")
+        raise SessionError(
+            f"'{wanted}' is part of {len(found)} names in '{place}', type more of one: {_names(found)}"
+        )
     possible = f"it has {_names(sessions)}" if sessions else "it has no sessions: `attnprof run` makes one"
     raise SessionError(f"there is no session '{wanted}' in '{place}'; {possible}")
 
@@ -252,11 +332,3 @@ def _newest_first(folder: Path) -> list[Path]:
         return sorted((path for path in files if path.stat().st_size), key=age, reverse=True)
     except OSError:
         return []
-
-
-def listed(names: list[str]) -> str:
-    """Names as a sentence has them: "a, b and c"; the first few where there are many."""
-    shown, rest = names[:_MOST_NAMED], len(names) - _MOST_NAMED
-    if rest > 0:
-        return f"{', '.join(shown)} and {rest} more"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

@@ -5,18 +5,18 @@ A file is never read whole, and none is too odd to be listed: what is wrong with
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from profiler import session_lock
+from profiler.deferred import UNREADABLE
 from profiler.events import (
     SCHEMA,
     Finished,
@@ -27,6 +27,7 @@ from profiler.events import (
     SessionStarted,
     TrainingPlanned,
 )
+from profiler.line_reader import open_file
 from profiler.plan import Plan
 from profiler.session import SUFFIX, SessionError, session_name
 from profiler.training_columns import training_columns
@@ -43,7 +44,6 @@ _MOST_SEARCHED_BYTES = 64 * 2**20
 _MOST_LINES_TO_PLAN = 100  # the catalog lies between, and what the engine said while torch loaded
 
 _EVENTS: msgspec.json.Decoder[SessionEvent] = msgspec.json.Decoder(SessionEvent)
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def summary(path: Path) -> SessionSummary:
     """One file's summary; what cannot be read of it is left out, and said in its `problem`."""
     known = SessionSummary(path)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             status = os.fstat(file.fileno())
             known = replace(known, size_bytes=status.st_size, changed_ns=status.st_mtime_ns)
             if session_lock.is_held(file.fileno()):
@@ -149,7 +149,7 @@ def summary(path: Path) -> SessionSummary:
         return replace(known, problem=f"cannot be read ({error.strerror or error})")
 
 
-def _with_head(known: SessionSummary, file: io.BufferedReader) -> SessionSummary:
+def _with_head(known: SessionSummary, file: BinaryIO) -> SessionSummary:
     """The header, and the first plan if it stands where it is wont to."""
     line = file.readline(_LONGEST_LINE_BYTES)
     if not line.strip():
@@ -186,7 +186,7 @@ def _with_plan(known: SessionSummary, plan: AnyPlan) -> SessionSummary:
     )
 
 
-def _with_tail(known: SessionSummary, file: io.BufferedReader) -> SessionSummary:
+def _with_tail(known: SessionSummary, file: BinaryIO) -> SessionSummary:
     """The end, and what a person wrote after it: the last lines that are no measurement."""
     notes: list[str] = []
     label, ended = None, False  # from the end backwards, so the first label is the latest
@@ -217,7 +217,7 @@ def _is_named(known: SessionSummary) -> bool:
     return own or re.fullmatch(rf"{re.escape(expected)}(-\d+)?", known.path.stem) is not None
 
 
-def _label_within(file: io.BufferedReader) -> str:
+def _label_within(file: BinaryIO) -> str:
     """The latest label of a session that was gone on with after it was labelled: this reads it all."""
     file.seek(0)
     found = ""
@@ -227,7 +227,7 @@ def _label_within(file: io.BufferedReader) -> str:
     return found
 
 
-def _last_lines(file: io.BufferedReader, size_bytes: int) -> Iterator[bytes]:
+def _last_lines(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
     """The whole lines within the tail, the last first."""
     start = max(0, size_bytes - _TAIL_BYTES)
     file.seek(start)
@@ -240,7 +240,7 @@ def _last_lines(file: io.BufferedReader, size_bytes: int) -> Iterator[bytes]:
 def _event(line: bytes) -> SessionEvent | None:
     try:
         return _EVENTS.decode(line)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -254,7 +254,7 @@ class _Opening(msgspec.Struct):
 def _why_no_header(line: bytes) -> str:
     try:
         opening = msgspec.json.decode(line, type=_Opening)
-    except _UNREADABLE:
+    except UNREADABLE:
         return "not a session"
     if opening.type == "session" and opening.schema[0] > SCHEMA[0]:
         return "of a newer attnprof (schema {}.{})".format(*opening.schema)

@@ -10,11 +10,14 @@ from pathlib import Path
 import msgspec
 
 from profiler import version
+from profiler.case_record import CaseRecord
 from profiler.environment import Device
 from profiler.events import SCHEMA, Continued, Environment, Event, SessionStarted
 from profiler.plan import Plan
-from profiler.recording import CaseRecord, Recording
+from profiler.recording import Recording
+from profiler.rows import is_imported
 from profiler.session import SessionError, SessionWriter
+from profiler.session_keeping import SessionKeeper
 from profiler.session_reader import read_session
 from profiler.training import Training
 from profiler.training_plan import TrainingPlan
@@ -26,7 +29,7 @@ from profiler.workload import Attention
 class Session:
     """A file to append to, and what an engine must know of what it holds already."""
 
-    writer: SessionWriter
+    keeper: SessionKeeper
     started: datetime
     is_new: bool = True
     elapsed_s: float = 0.0
@@ -43,7 +46,7 @@ class Session:
             SessionError: it cannot be made.
         """
         started = datetime.now(UTC)
-        return cls(SessionWriter.create(folder, started, device.info.name, label), started)
+        return cls(SessionKeeper(SessionWriter.create(folder, started, device.info.name, label)), started)
 
     @classmethod
     def resume(cls, path: Path, device: Device) -> tuple[Session, list[Event], AnyPlan]:
@@ -65,7 +68,7 @@ class Session:
             writer.close()
             raise
         session = cls(
-            writer,
+            SessionKeeper(writer),
             datetime.now(UTC),
             is_new=False,
             elapsed_s=recording.last_s,
@@ -76,7 +79,12 @@ class Session:
 
     @property
     def path(self) -> Path:
-        return self.writer.path
+        return self.keeper.path
+
+    @property
+    def problem(self) -> str | None:
+        """Why what came last is in no file; None while all is well."""
+        return self.keeper.problem
 
     def opening(self, command: str, environment: Environment) -> SessionStarted | Continued:
         """The event with which the engine begins."""
@@ -92,12 +100,16 @@ class Session:
         return Continued(attnprof=version.VERSION, started=started, command=command, environment=environment)
 
     def append(self, event: Event, *, durable: bool) -> None:
-        """Write one event; raises SessionError if it cannot be written."""
-        self.writer.append(event, durable=durable)
+        """Write one event, or keep it until that can be done."""
+        self.keeper.append(event, durable=durable)
+
+    def save_in(self, folder: Path) -> None:
+        """Save all of it in another folder; raises SessionError if that cannot be."""
+        self.keeper.save_in(folder)
 
     def close(self) -> None:
-        """Close the file; raises SessionError if the disk refused what was written."""
-        self.writer.close()
+        """Close the file, which may be another by then; raises SessionError if it can be saved nowhere."""
+        self.keeper.close()
 
 
 def _lacking(recording: Recording) -> AnyPlan | None:
@@ -183,6 +195,10 @@ def _is_answered(case: CaseRecord, plan: Plan) -> bool:
 
 def _check_device(path: Path, recording: Recording, device: Device) -> None:
     """Numbers of another kind of device do not belong into the session."""
+    if is_imported(recording):
+        raise SessionError(
+            f"'{path}' was imported: what is measured here is not added to it, `attnprof run` makes its own"
+        )
     recorded = recording.header.environment if recording.header else None
     if recorded is None or recorded.device.partition(":")[0] != device.info.kind:
         was = recorded.device if recorded else "nothing known"

@@ -266,6 +266,14 @@ def test_last_is_the_newest_by_name_then_by_change(folder: Path) -> None:
     assert find_session("last", folder).stem == "20260102T000000Z-h100-lab6-2"
 
 
+def test_a_label_goes_before_other_parts_of_names(folder: Path) -> None:
+    names = ("20261122T043206Z-h100-eager", "20261122T043207Z-h100-eager-12gib")
+    for name in names:
+        (folder / f"{name}.jsonl").write_text("x")
+    assert find_session("eager", folder).stem == names[0]
+    assert find_session("12gib", folder).stem == names[1]
+
+
 def test_a_part_of_several_names_is_refused_with_the_candidates(folder: Path) -> None:
     with pytest.raises(SessionError, match=r"'h100' is part of 2 names in .*lab6-2 and .*h100-lab6$"):
         find_session("h100", folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from profiler import session_list
 from profiler.events import Event, Finished, Log, Note
 from profiler.session import SessionError, SessionWriter
 from profiler.session_edit import add_note, relabel
@@ -175,7 +176,7 @@ def test_a_file_that_may_not_be_read_has_a_row_that_says_so(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(session_list, "open_file", refuse)
     assert summary(path).problem == "cannot be read (Permission denied)"
 
 
