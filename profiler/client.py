@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from profiler.control import Command, EngineMessage
+from profiler.deferred import Batch
 
-Hear = Callable[[EngineMessage], None]
+Heard = EngineMessage | Batch
+"""What a screen takes in: an engine's messages one by one, or lines of a large file."""
+
+Hear = Callable[[Heard], None]
 
 
 class EngineClient(Protocol):

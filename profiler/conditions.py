@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from profiler.case_record import CaseRecord
 from profiler.events import Telemetry
-from profiler.recording import CaseRecord, Recording
+from profiler.recording import Recording
 from profiler.training import Training
 from profiler.training_recording import TrainingRecord, visit_s
 from profiler.workload import Attention

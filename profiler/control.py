@@ -28,6 +28,13 @@ class Hello(msgspec.Struct, tag_field="type", tag="hello", kw_only=True, omit_de
     note: str | None = None
 
 
+class Saving(msgspec.Struct, tag_field="type", tag="saving", kw_only=True, omit_defaults=True):
+    """Engine to screen, where that has changed: the session's file, and why it is not being saved there."""
+
+    path: str
+    problem: str = ""
+
+
 class Measure(msgspec.Struct, tag_field="type", tag="measure", kw_only=True, frozen=True):
     """Screen to engine: measure this in place of what runs. The engine numbers the cases on."""
 
@@ -56,5 +63,11 @@ class Resume(msgspec.Struct, tag_field="type", tag="resume", frozen=True):
     """Screen to engine: go on."""
 
 
-Command = Measure | Train | Stop | Skip | Pause | Resume
-EngineMessage = Hello | SessionEvent
+class SaveIn(msgspec.Struct, tag_field="type", tag="save_in", kw_only=True, frozen=True):
+    """Screen to engine: save the whole session in this folder from here on."""
+
+    folder: str
+
+
+Command = Measure | Train | Stop | Skip | Pause | Resume | SaveIn
+EngineMessage = Hello | Saving | SessionEvent

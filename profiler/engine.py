@@ -8,6 +8,7 @@ at; a new one goes on with the rest. Between two calls of a case, what runs can 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -53,6 +54,10 @@ Cut = Literal["shape", "plan"]
 # A call that takes longer than this is not waited for: a new worker is there sooner.
 _CUT_S = 4.0
 
+_KEPT_MEANWHILE = (
+    "Measuring goes on, and what comes is kept in memory: saving is tried again, at the end elsewhere too"
+)
+
 # Loading torch from a cold network disk takes a minute; it is no case's fault.
 START_TIMEOUT_S = 180.0
 
@@ -94,7 +99,7 @@ class Engine:
         self._results, self._failures = 0, 0
         self._cut: Cut | None = None
         self._paused = False
-        self._is_gone = False
+        self._is_unsaved = False
         self._told = asyncio.Event()
         self._given_up: WorkerProcess | None = None
         self._task: asyncio.Task[object] | None = None
@@ -115,6 +120,22 @@ class Engine:
         if self._worker is not None:
             self._worker.send(CutShort())
             asyncio.get_running_loop().call_later(_CUT_S, self._give_up_on, self._worker, self._plan)
+
+    @property
+    def saving_problem(self) -> str | None:
+        """Why what came last is in no file; None while all is well."""
+        return self._session.problem
+
+    def save_in(self, folder: Path) -> None:
+        """Save the whole session in another folder from here on, or say why that cannot be."""
+        log = self._log
+        try:
+            self._session.save_in(folder)
+        except SessionError as error:
+            self._emit(Log(level="error", message=str(error)))
+        else:
+            _remove_if_empty(log)
+            self._emit(Log(level="info", message=f"the session is saved in {self.path}"))
 
     @property
     def is_measuring(self) -> bool:
@@ -141,7 +162,7 @@ class Engine:
         """Measure the plans as they come. Returns the session's last event, whatever ended it.
 
         Raises:
-            SessionError: the session can no longer be written; what was saved before is whole.
+            SessionError: the session could be saved nowhere; what was saved before is whole.
         """
         self._task = asyncio.current_task()
         try:
@@ -161,8 +182,9 @@ class Engine:
             return finished
         finally:
             await self._end_worker(by_force=True)
+            log = self._log
             self._session.close()
-            _remove_if_empty(self._log)
+            _remove_if_empty(log)
 
     async def _run_plans(self, plans: AsyncIterable[AnyPlan]) -> tuple[Ending, str]:
         failure = ""  # why the last plan could not be measured
@@ -213,7 +235,6 @@ class Engine:
         self._plan, self._cut = plan, None
         self._describe(plan.implementations)
         self._emit(planned(plan))
-        self._warn_if_gone()
         # One that died at rest is no fault of the case that comes next.
         is_dead = self._worker is not None and self._worker.has_ended
         if is_dead or plan.memory_limit_bytes != self._limit_bytes:
@@ -241,13 +262,6 @@ class Engine:
         self._plan, self._cut = None, None
         self._told_of_s = round(time.monotonic() - self._began_s + LAG_S, 3)
         self._emit(PlanEnded(ending=ending, reason=reason))
-
-    def _warn_if_gone(self) -> None:
-        """Say, once, that the file is written without a name: somebody removed it, or its folder."""
-        if not self._is_gone and not self.path.exists():
-            self._is_gone = True
-            message = f"the session file {self.path} has been removed: what is measured is not saved"
-            self._emit(Log(level="error", message=message))
 
     def _is_cut(self, what: Cut) -> bool:
         return self._cut == what
@@ -337,7 +351,7 @@ class Engine:
             WorkerError: torch or the device could not be opened.
         """
         worker = await WorkerProcess.start(
-            self._worker_command, self._device.name, self._limit_bytes, self._log
+            self._worker_command, self._device.name, self._limit_bytes, _writable(self._log)
         )
         self._worker = worker
         try:
@@ -413,10 +427,7 @@ class Engine:
     def _emit_reading(self, event: Telemetry | Log) -> None:
         if self._sampler is None:  # ended while this one waited for its turn
             return
-        try:
-            self._emit(event)
-        except SessionError as error:
-            self.stop(str(error))
+        self._emit(event)
 
     def _lose(self, work: Work, case: int, kind: FailureKind, why: str) -> None:
         """The worker was lost at this case: its failure, unless it had its results already."""
@@ -436,6 +447,18 @@ class Engine:
         if not isinstance(event, Telemetry) or self._plan is not None or event.at_s <= self._told_of_s:
             self._session.append(event, durable=isinstance(event, (*RESULTS, *FAILURES, Finished)))
         self._listen(event)
+        self._tell_of_saving()
+
+    def _tell_of_saving(self) -> None:
+        """Say, once each time, that the session is not being saved, or that it is again."""
+        problem = self._session.problem
+        if (problem is not None) == self._is_unsaved:
+            return
+        self._is_unsaved = problem is not None
+        if problem is None:
+            self._emit(Log(level="info", message=f"the session is being saved again, to {self.path}"))
+        else:
+            self._emit(Log(level="error", message=f"{problem}. {_KEPT_MEANWHILE}"))
 
     @property
     def _log(self) -> Path:
@@ -463,6 +486,15 @@ def _gpu(gpu: Gpu | None, ready: Ready | None) -> Gpu | None:
         l2_bytes=ready.l2_bytes,
         event_pair_ms=ready.event_pair_ms,
     )
+
+
+def _writable(log: Path) -> Path:
+    """The log, or where there is no place for it any more, nowhere: that ends no run."""
+    try:
+        log.open("ab").close()
+    except OSError:
+        return Path(os.devnull)
+    return log
 
 
 def _remove_if_empty(log: Path) -> None:

@@ -17,7 +17,19 @@ from pathlib import Path
 import msgspec
 
 from profiler import catalog
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.control import (
+    Command,
+    EngineMessage,
+    Hello,
+    Measure,
+    Pause,
+    Resume,
+    SaveIn,
+    Saving,
+    Skip,
+    Stop,
+    Train,
+)
 from profiler.engine import Engine
 from profiler.environment import Device
 from profiler.events import (
@@ -71,6 +83,7 @@ class EngineServer:
         else:
             session, self._before, self._next = Session.resume(resume, device)
             self._is_kept = True
+        self._saving = Saving(path=str(session.path))
         self.engine = Engine(
             device, session, command=command, listen=self._hear, worker_command=worker_command
         )
@@ -125,6 +138,8 @@ class EngineServer:
                 self.engine.pause()
             case Resume():
                 self.engine.resume()
+            case SaveIn(folder=folder):
+                self.engine.save_in(Path(folder))
         self._told.set()
 
     def _end(self) -> None:
@@ -151,6 +166,10 @@ class EngineServer:
             self._is_open = True
             self._told.set()
         self._tell(event)
+        saving = Saving(path=str(self.engine.path), problem=self.engine.saving_problem or "")
+        if saving != self._saving:
+            self._saving = saving
+            self._tell(saving)
 
     def _tell(self, message: EngineMessage | Event) -> None:
         self._say(self._encode(message))

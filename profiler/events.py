@@ -7,7 +7,7 @@ older readers may ignore, the major for what they may not).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,11 +16,16 @@ from profiler.training import Training
 from profiler.training_plan import TrainingPlan
 from profiler.workload import Attention, Pass
 
-SCHEMA = (1, 4)
+SCHEMA = (1, 5)
 
 FailureKind = Literal["oom", "unsupported", "error", "crashed", "timeout"]
 Verdict = Literal["ok", "wrong", "nan"]
 Ending = Literal["completed", "interrupted", "failed"]
+
+# What no clock, meter or allocator says; a line with more is read as broken, and nothing that computes with
+# what was read needs to fear it. Errors against a reference may be any number.
+Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
 class Gpu(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -28,16 +33,16 @@ class Gpu(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     name: str
     uuid: str | None = None
-    compute_capability: tuple[int, int] | None = None
-    memory_bytes: int | None = None
-    sm_count: int | None = None
-    l2_bytes: int | None = None
-    event_pair_ms: float | None = None
+    compute_capability: tuple[Whole, Whole] | None = None
+    memory_bytes: Whole | None = None
+    sm_count: Whole | None = None
+    l2_bytes: Whole | None = None
+    event_pair_ms: Number | None = None
     """What an empty event pair took, which is already taken off every device time."""
     driver: str | None = None
-    power_limit_w: float | None = None
-    max_sm_mhz: int | None = None
-    max_memory_mhz: int | None = None
+    power_limit_w: Number | None = None
+    max_sm_mhz: Whole | None = None
+    max_memory_mhz: Whole | None = None
 
 
 class Environment(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -46,8 +51,8 @@ class Environment(msgspec.Struct, kw_only=True, omit_defaults=True):
     device: str
     gpu: Gpu | None = None
     cpu: str = ""
-    cpu_count: int | None = None
-    memory_bytes: int | None = None
+    cpu_count: Whole | None = None
+    memory_bytes: Whole | None = None
     os: str = ""
     python: str = ""
     cuda: str | None = None
@@ -60,17 +65,28 @@ class Environment(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     """Something that happened `at_s` seconds after the session began."""
 
-    at_s: float = 0.0
+    at_s: Number = 0.0
+
+
+class Imported(msgspec.Struct, kw_only=True):
+    """The files, named without folders, that a session's results were read from and not measured."""
+
+    files: tuple[str, ...]
 
 
 class SessionStarted(Event, tag="session", kw_only=True, omit_defaults=True):
-    """The first line of every session file. `started` is UTC, ISO 8601."""
+    """The first line of every session file. `started` is UTC, ISO 8601.
 
-    schema: tuple[int, int]
+    Of an `imported` session `started` and `command` are those of the import, `environment` is that of
+    the measurement, as far as it is known.
+    """
+
+    schema: tuple[Whole, Whole]
     attnprof: str
     started: str
     command: str
     environment: Environment
+    imported: Imported | None = None
 
 
 class Continued(Event, tag="continued", kw_only=True, omit_defaults=True):
@@ -111,7 +127,7 @@ class Planned(Event, tag="plan", kw_only=True, omit_defaults=True):
 class CaseStarted(Event, tag="case", kw_only=True, omit_defaults=True):
     """A case's first call is about to be made. A second one of the same case begins it anew."""
 
-    case: int
+    case: Whole
     workload: Attention
     implementation: str
 
@@ -129,10 +145,10 @@ class Accuracy(msgspec.Struct, kw_only=True, omit_defaults=True):
     errors: dict[str, float | None]
     plain_errors: dict[str, float]
     limits: dict[str, float]
-    heads_checked: int
-    heads_total: int
+    heads_checked: Whole
+    heads_total: Whole
     ratio: float | None = None
-    queries_checked: int | None = None
+    queries_checked: Whole | None = None
 
 
 class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -144,11 +160,11 @@ class Memory(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     allocate past torch.
     """
 
-    working_bytes: int
-    absolute_bytes: int
-    saved_bytes: int | None = None
-    reserved_bytes: int | None = None
-    process_bytes: int | None = None
+    working_bytes: Whole
+    absolute_bytes: Whole
+    saved_bytes: Whole | None = None
+    reserved_bytes: Whole | None = None
+    process_bytes: Whole | None = None
 
 
 class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
@@ -159,13 +175,13 @@ class CaseChecked(Event, tag="check", kw_only=True, omit_defaults=True):
     torch.compile's graph breaks by their reason; None where nothing was compiled.
     """
 
-    case: int
-    first_call_ms: dict[Pass, float]
+    case: Whole
+    first_call_ms: dict[Pass, Number]
     memory: dict[Pass, Memory] = {}
     backend: str | None = None
     accuracy: Accuracy | None = None
     writes_inputs: tuple[str, ...] = ()
-    graph_breaks: dict[str, int] | None = None
+    graph_breaks: dict[str, Whole] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -178,12 +194,12 @@ class Samples(Event, tag="samples", kw_only=True, omit_defaults=True):
     reading failed.
     """
 
-    case: int
+    case: Whole
     which: Pass = msgspec.field(name="pass")
-    first_round: int
-    device_ms: list[float]
-    wall_ms: list[float] = []
-    sm_mhz: list[float | None] = []
+    first_round: Whole
+    device_ms: list[Number]
+    wall_ms: list[Number] = []
+    sm_mhz: list[Number | None] = []
 
 
 LEAST_SAMPLES = 6
@@ -193,10 +209,10 @@ LEAST_SAMPLES = 6
 class Estimate(msgspec.Struct, kw_only=True, frozen=True):
     """A median with its 95 % interval, from `count` samples."""
 
-    median: float
-    low: float
-    high: float
-    count: int
+    median: Number
+    low: Number
+    high: Number
+    count: Whole
 
     @property
     def margin(self) -> float | None:
@@ -213,15 +229,15 @@ class Result(Event, tag="result", kw_only=True, omit_defaults=True):
     millions of SM cycles; None where the GPU's counters cannot be had.
     """
 
-    case: int
+    case: Whole
     workload: Attention
     implementation: str
     which: Pass = msgspec.field(name="pass")
     device_ms: Estimate
     wall_ms: Estimate | None = None
-    tflops: float
+    tflops: Number
     sm_mhz: Estimate | None = None
-    mega_cycles: float | None = None
+    mega_cycles: Number | None = None
     memory: Memory | None = None
     converged: bool = True
     launch_hidden: bool = True
@@ -233,9 +249,9 @@ class Replayed(Event, tag="graph", kw_only=True, omit_defaults=True):
     It is taken after the rounds, the launch of the graph itself hidden like any other's.
     """
 
-    case: int
+    case: Whole
     which: Pass = msgspec.field(name="pass")
-    replay_ms: list[float] = []
+    replay_ms: list[Number] = []
     reason: str | None = None
 
 
@@ -243,8 +259,8 @@ class Kernel(msgspec.Struct, kw_only=True, frozen=True):
     """The GPU kernels of one name in one call of a pass, and their time together."""
 
     name: str
-    count: int
-    time_us: float
+    count: Whole
+    time_us: Number
 
 
 class Kernels(Event, tag="kernels", kw_only=True, omit_defaults=True):
@@ -253,10 +269,10 @@ class Kernels(Event, tag="kernels", kw_only=True, omit_defaults=True):
     On the CPU `operators` is true: they stand in the kernels' place.
     """
 
-    case: int
+    case: Whole
     which: Pass = msgspec.field(name="pass")
     kernels: tuple[Kernel, ...]
-    span_us: float
+    span_us: Number
     operators: bool = False
 
     @property
@@ -280,29 +296,29 @@ class Energy(Event, tag="energy", kw_only=True, omit_defaults=True):
     `call_ms` is the time of one of the repeated calls, from the end of one to the end of the next.
     """
 
-    case: int
+    case: Whole
     which: Pass = msgspec.field(name="pass")
-    joules: float
-    power_w: float
-    window_s: float
-    call_ms: float
-    sm_mhz: float | None = None
+    joules: Number
+    power_w: Number
+    window_s: Number
+    call_ms: Number
+    sm_mhz: Number | None = None
 
 
 class MatmulRate(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """The rate of a square matmul of `size`, and the SM clock it ran at."""
 
-    tflops: float
-    size: int
-    sm_mhz: float | None = None
+    tflops: Number
+    size: Whole
+    sm_mhz: Number | None = None
 
 
 class CopyRate(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """The rate, reading and writing together, of copying `bytes` within the device's memory."""
 
-    gb_per_s: float
-    bytes: int
-    sm_mhz: float | None = None
+    gb_per_s: Number
+    bytes: Whole
+    sm_mhz: Number | None = None
 
 
 class Ceilings(Event, tag="ceilings", kw_only=True, omit_defaults=True):
@@ -318,14 +334,14 @@ class Failure(Event, tag="failure", kw_only=True, omit_defaults=True):
     `largest_batch` is the largest batch expected to fit, where that helps; 0 if not even one.
     """
 
-    case: int
+    case: Whole
     workload: Attention
     implementation: str
     kind: FailureKind
     message: str
     which: Pass | None = msgspec.field(name="pass", default=None)
-    requested_bytes: int | None = None
-    largest_batch: int | None = None
+    requested_bytes: Whole | None = None
+    largest_batch: Whole | None = None
 
 
 class TrainingPlanned(Event, tag="training_plan", kw_only=True, omit_defaults=True):
@@ -337,7 +353,7 @@ class TrainingPlanned(Event, tag="training_plan", kw_only=True, omit_defaults=Tr
 class TrainingStarted(Event, tag="training", kw_only=True, omit_defaults=True):
     """A model is about to be trained with an implementation. A second one of the same case begins it anew."""
 
-    case: int
+    case: Whole
     training: Training
     implementation: str
 
@@ -348,10 +364,10 @@ class BatchTried(Event, tag="batch", kw_only=True, omit_defaults=True):
     `peak_bytes` is the most that its tensors held at once, None where it did not fit.
     """
 
-    case: int
-    batch: int
+    case: Whole
+    batch: Whole
     fits: bool
-    peak_bytes: int | None = None
+    peak_bytes: Whole | None = None
 
 
 class Agreement(msgspec.Struct, kw_only=True, frozen=True):
@@ -383,12 +399,12 @@ class TrainingChecked(Event, tag="training_check", kw_only=True, omit_defaults=T
     compiled. `backend` is what a dispatching implementation chose.
     """
 
-    case: int
-    batch: int
-    parameters: int
-    first_step_ms: float
-    compile_ms: float | None = None
-    graph_breaks: dict[str, int] | None = None
+    case: Whole
+    batch: Whole
+    parameters: Whole
+    first_step_ms: Number
+    compile_ms: Number | None = None
+    graph_breaks: dict[str, Whole] | None = None
     agreement: Agreement | None = None
     backend: str | None = None
     notes: tuple[str, ...] = ()
@@ -404,15 +420,15 @@ class Steps(Event, tag="steps", kw_only=True, omit_defaults=True):
     each step before its update, None where it is not finite.
     """
 
-    case: int
-    first_step: int
+    case: Whole
+    first_step: Whole
     measured: bool
-    step_ms: list[float]
-    forward_ms: list[float]
-    backward_ms: list[float]
-    optimizer_ms: list[float]
+    step_ms: list[Number]
+    forward_ms: list[Number]
+    backward_ms: list[Number]
+    optimizer_ms: list[Number]
     loss: list[float | None]
-    round: int | None = None
+    round: Whole | None = None
 
 
 class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=True):
@@ -427,21 +443,21 @@ class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=T
     allocator held, and what NVML says of the process.
     """
 
-    case: int
+    case: Whole
     training: Training
     implementation: str
-    batch: int
-    tokens_per_s: float
+    batch: Whole
+    tokens_per_s: Number
     step_ms: Estimate
-    forward_ms: float
-    backward_ms: float
-    optimizer_ms: float
-    peak_bytes: int
-    reserved_bytes: int | None = None
-    process_bytes: int | None = None
-    attention_percent: float | None = None
-    gpu_busy_percent: float | None = None
-    skipped_steps: int = 0
+    forward_ms: Number
+    backward_ms: Number
+    optimizer_ms: Number
+    peak_bytes: Whole
+    reserved_bytes: Whole | None = None
+    process_bytes: Whole | None = None
+    attention_percent: Number | None = None
+    gpu_busy_percent: Number | None = None
+    skipped_steps: Whole = 0
     converged: bool = True
 
 
@@ -452,13 +468,13 @@ class TrainingFailure(Event, tag="training_failure", kw_only=True, omit_defaults
     is a loss that is not finite from some step on.
     """
 
-    case: int
+    case: Whole
     training: Training
     implementation: str
     kind: FailureKind | Literal["diverged"]
     message: str
-    batch: int | None = None
-    requested_bytes: int | None = None
+    batch: Whole | None = None
+    requested_bytes: Whole | None = None
 
 
 class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
@@ -469,14 +485,14 @@ class Telemetry(Event, tag="telemetry", kw_only=True, omit_defaults=True):
     `process_bytes` its resident memory and `memory_used_bytes` the whole machine's.
     """
 
-    sm_mhz: int | None = None
-    memory_mhz: int | None = None
-    power_w: float | None = None
-    temperature_c: int | None = None
-    utilization_percent: float | None = None
-    memory_used_bytes: int | None = None
-    process_bytes: int | None = None
-    other_processes: int | None = None
+    sm_mhz: Whole | None = None
+    memory_mhz: Whole | None = None
+    power_w: Number | None = None
+    temperature_c: Whole | None = None
+    utilization_percent: Number | None = None
+    memory_used_bytes: Whole | None = None
+    process_bytes: Whole | None = None
+    other_processes: Whole | None = None
     throttle: tuple[str, ...] = ()
 
 
@@ -502,8 +518,8 @@ class Finished(Event, tag="finished", kw_only=True, omit_defaults=True):
 
     ending: Ending
     reason: str = ""
-    results: int = 0
-    failures: int = 0
+    results: Whole = 0
+    failures: Whole = 0
 
 
 class Labelled(Event, tag="labelled", kw_only=True, omit_defaults=True):

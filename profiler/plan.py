@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -103,3 +103,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                     for offset, name in enumerate(self.implementations)
                 ),
             )
+
+
+class _Plans(Plan, frozen=True, kw_only=True):
+    """Several plans as one, of which no run can be made: it may have more cases than a plan."""
+
+    def __post_init__(self) -> None:
+        pass
+
+
+def together(plans: Sequence[Plan]) -> Plan | None:
+    """A session's plans as one, to be measured as in the latest; None where there is none."""
+    if len(plans) < 2:
+        return plans[0] if plans else None
+    own = {
+        "workloads": tuple(dict.fromkeys(shape for plan in plans for shape in plan.workloads)),
+        "implementations": tuple(dict.fromkeys(name for plan in plans for name in plan.implementations)),
+        "passes": tuple(which for which in PASSES if any(which in plan.passes for plan in plans)),
+        "first_case": 0,
+    }
+    return _Plans(**{**msgspec.structs.asdict(plans[-1]), **own})

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from profiler import training_recording
+from profiler.case_record import CaseRecord
 from profiler.catalog import together
+from profiler.deferred import KINDS, Batch, event_of
 from profiler.events import (
-    LEAST_SAMPLES,
     BatchTried,
     CaseChecked,
     CaseStarted,
@@ -43,112 +44,26 @@ from profiler.events import (
     TrainingResult,
     TrainingStarted,
 )
+from profiler.numbering import Numbering
 from profiler.plan import Plan
+from profiler.plan import together as together_as_one
 from profiler.showing import plan_to_show
 from profiler.training_plan import TrainingPlan
 from profiler.training_recording import TrainingRecord
-from profiler.workload import PASSES, Attention, Pass
+from profiler.workload import Attention
 
 
-@dataclass
-class PassRecord:
-    """Samples of one pass of one case, by round, its result, and what was taken after the rounds.
+class _Together:
+    """The plans of a recording as one, put together once, for all that is narrowed from the recording."""
 
-    `sm_mhz` stands beside `device_ms`, None where a clock is not known; it may end sooner.
-    `last_s` is when the latest samples came, or the result.
-    """
+    def __init__(self) -> None:
+        self._count = 0
+        self._plan: Plan | None = None
 
-    device_ms: list[float] = field(default_factory=list)
-    wall_ms: list[float] = field(default_factory=list)
-    sm_mhz: list[float | None] = field(default_factory=list)
-    result: Result | None = None
-    replayed: Replayed | None = None
-    energy: Energy | None = None
-    kernels: Kernels | None = None
-    last_s: float = 0.0
-
-    def add(self, event: Samples | Replayed | Energy | Kernels) -> None:
-        """Samples of further rounds, or what was taken after them."""
-        match event:
-            case Samples():
-                self._add_samples(event)
-            case Replayed():
-                self.replayed = event
-            case Energy():
-                self.energy = event
-            case Kernels():
-                self.kernels = event
-
-    def _add_samples(self, event: Samples) -> None:
-        if event.sm_mhz:
-            # Rounds before these may have come without clocks, and these with fewer clocks than times.
-            self.sm_mhz.extend([None] * (len(self.device_ms) - len(self.sm_mhz)))
-            self.sm_mhz.extend(event.sm_mhz[: len(event.device_ms)])
-        self.device_ms.extend(event.device_ms)
-        self.wall_ms.extend(event.wall_ms)
-        self.last_s = max(self.last_s, event.at_s)
-
-    def forget_samples(self) -> None:
-        """Let go of the samples; a result stays."""
-        self.device_ms, self.wall_ms, self.sm_mhz = [], [], []
-
-    def finish(self, result: Result) -> None:
-        """The result of the rounds."""
-        self.result = result
-        self.last_s = max(self.last_s, result.at_s)
-
-
-@dataclass
-class CaseRecord:
-    """All that is known of one case."""
-
-    number: int
-    workload: Attention
-    implementation: str
-    plan_number: int = 0
-    """Which of the session's plans it belongs to."""
-    check: CaseChecked | None = None
-    failures: list[Failure] = field(default_factory=list)
-    passes: dict[Pass, PassRecord] = field(default_factory=dict)
-    ended: bool = False
-    """Whether nothing more of it will be measured, done or not."""
-
-    @property
-    def done(self) -> bool:
-        return bool(self.failures) or any(record.result for record in self.passes.values())
-
-    @property
-    def has_enough(self) -> bool:
-        """Whether it can be shown in the place of an earlier measurement."""
-        return self.done or (
-            bool(self.passes)
-            and all(len(record.device_ms) >= LEAST_SAMPLES for record in self.passes.values())
-        )
-
-    @property
-    def was_cut(self) -> bool:
-        """Whether its measurement was ended before it came to anything."""
-        return self.ended and not self.done
-
-    @property
-    def has_something(self) -> bool:
-        """Whether there is a number, or a reason for none."""
-        return self.done or any(record.device_ms for record in self.passes.values())
-
-    def failure_of(self, which: Pass) -> Failure | None:
-        """What kept this pass, or the whole case, from a result."""
-        return next((failure for failure in self.failures if failure.which in (None, which)), None)
-
-    def add(self, event: CaseChecked | Samples | Replayed | Energy | Kernels) -> None:
-        """What is told of the case once it has begun."""
-        if isinstance(event, CaseChecked):
-            self.check = event
-        else:
-            self.pass_of(event.which).add(event)
-
-    def pass_of(self, which: Pass) -> PassRecord:
-        """The record of a pass, made if there is none yet."""
-        return self.passes.setdefault(which, PassRecord())
+    def of(self, plans: list[Plan]) -> Plan | None:
+        if len(plans) != self._count:
+            self._count, self._plan = len(plans), together_as_one(plans)
+        return self._plan
 
 
 @dataclass
@@ -176,6 +91,20 @@ class Recording:
     last_s: float = 0.0
     """The session's time at the latest event."""
 
+    heard: int = 0
+    """How many events came: another number means that there is something new."""
+
+    _together: _Together = field(default_factory=_Together, repr=False, compare=False)
+    _numbering: Numbering = field(default_factory=Numbering, repr=False, compare=False)
+    _training_numbering: Numbering = field(default_factory=Numbering, repr=False, compare=False)
+    _open: list[CaseRecord | TrainingRecord] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    """Of the plan that is being measured."""
+    _by_shape: dict[Attention, dict[int, CaseRecord]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+
     @classmethod
     def of(cls, events: Iterable[Event]) -> Recording:
         recording = cls()
@@ -183,9 +112,34 @@ class Recording:
             recording.add(event)
         return recording
 
-    def add(self, event: Event) -> None:
-        """Fold one event in; an event about a case that never began is ignored."""
+    def add(self, event: Event | Batch) -> None:
+        """Fold one event in, or lines of them; what is told of a case that never began is ignored."""
+        if isinstance(event, Batch):
+            self._add_batch(event)
+            return
+        self.heard += 1
         self.last_s = max(self.last_s, event.at_s)
+        match event:
+            case CaseChecked() | Samples() | Replayed() | Energy() | Kernels():
+                if record := self.cases.get(self._numbering.number(event.case)):
+                    record.add(event)
+            case CaseStarted() | Result() | Failure():
+                self._add_to_case(event)
+            case Telemetry():
+                self._add_reading(event)
+            case (
+                TrainingStarted()
+                | BatchTried()
+                | TrainingChecked()
+                | Steps()
+                | TrainingResult()
+                | TrainingFailure()
+            ):
+                self._add_to_training(event)
+            case _:
+                self._add_to_session(event)
+
+    def _add_to_session(self, event: Event) -> None:
         match event:
             case SessionStarted():
                 self.header = event
@@ -199,9 +153,6 @@ class Recording:
                 self.continued.append(event)
             case Ceilings():
                 self.ceilings = event if self.ceilings is None else _both(self.ceilings, event)
-            case Telemetry():
-                after = bisect_right(self.telemetry, event.at_s, key=lambda reading: reading.at_s)
-                self.telemetry.insert(after, event)
             case Log():
                 self.logs.append(event)
             case Note():
@@ -211,8 +162,13 @@ class Recording:
             case Finished():
                 self._end_plan()
                 self.finished = event
-            case _:
-                self._add_to_case(event)
+
+    def _add_reading(self, event: Telemetry) -> None:
+        if not self.telemetry or self.telemetry[-1].at_s <= event.at_s:
+            self.telemetry.append(event)
+        else:
+            after = bisect_right(self.telemetry, event.at_s, key=lambda reading: reading.at_s)
+            self.telemetry.insert(after, event)
 
     def _begin_plan(self, event: Planned | TrainingPlanned) -> None:
         self._end_plan()
@@ -223,33 +179,61 @@ class Recording:
         else:
             self.training_plans.append(event.plan)
 
-    def _add_to_case(self, event: Event) -> None:
-        match event:
-            case CaseStarted():
-                self.cases[event.case] = self._begun(event)
-            case Result():
-                self._case_of(event).pass_of(event.which).finish(event)
-            case Failure():
-                self._case_of(event).failures.append(event)
-            case CaseChecked() | Samples() | Replayed() | Energy() | Kernels():
-                if record := self.cases.get(event.case):
-                    record.add(event)
-            case (
-                TrainingStarted()
-                | BatchTried()
-                | TrainingChecked()
-                | Steps()
-                | TrainingResult()
-                | TrainingFailure()
-            ):
-                training_recording.fold(self.trainings, event, max(len(self.training_plans) - 1, 0))
+    def _add_to_case(self, event: CaseStarted | Result | Failure) -> None:
+        number = self._numbering.number_of(event.case, (event.workload, event.implementation))
+        record = self.cases.get(number)
+        if record is None or isinstance(event, CaseStarted):  # an unsupported case fails without having begun
+            last_plan = max(len(self.plans) - 1, 0)
+            record = CaseRecord(number, event.workload, event.implementation, last_plan)
+            self.cases[number] = record
+            self.by_shape.setdefault(event.workload, {})[number] = record
+            self._open.append(record)
+        if not isinstance(event, CaseStarted):
+            record.add(event)
+
+    def _add_batch(self, batch: Batch) -> None:
+        """It is what most of the time goes into that a large session takes to open."""
+        between = iter(batch.between)
+        cases, renumbered = self.cases, self._numbering.now
+        for kind, number, line in zip(batch.kinds, batch.cases, batch.lines, strict=True):
+            if kind not in KINDS:
+                event = next(between)
+                if isinstance(event, Telemetry):
+                    self._add_reading(event)
+                else:
+                    self.add(event)
+                continue
+            record = cases.get(renumbered.get(number, number) if renumbered else number)
+            if record is not None:
+                record.defer(line, kind == "result")
+            elif kind == "result" and (result := event_of(line)) is not None:
+                self.add(result)  # it has what a case is made of
+        self.last_s = max(self.last_s, batch.last_s)
+        self.heard += len(batch.lines)
+
+    def _add_to_training(self, event: training_recording.TrainingEvent) -> None:
+        record = training_recording.fold(
+            self.trainings, self._training_numbering, event, max(len(self.training_plans) - 1, 0)
+        )
+        if record is not None:
+            self._open.append(record)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the session as a whole, in words."""
+        if self._numbering.is_contradictory or self._training_numbering.is_contradictory:
+            return [
+                "two cases go by the same number in this session, as in files that were put together: "
+                "each is shown as one of its own"
+            ]
+        return []
 
     def only(self, *workloads: Attention) -> Recording:
         """The same recording narrowed to the cases of some workloads. Shares their records."""
-        wanted = set(workloads)
+        found = [case for shape in set(workloads) for case in self.by_shape.get(shape, {}).values()]
         return replace(
             self,
-            cases={number: case for number, case in self.cases.items() if case.workload in wanted},
+            cases={case.number: case for case in sorted(found, key=lambda case: case.number)},
             training_plans=[],
             trainings={},
         )
@@ -273,11 +257,23 @@ class Recording:
     def _latest_cases(self) -> dict[int, CaseRecord]:
         if len(self.plans) < 2:
             return self.cases
-        by_shape: dict[Attention, dict[int, list[CaseRecord]]] = {}
-        for case in self.cases.values():
-            by_shape.setdefault(case.workload, {}).setdefault(case.plan_number, []).append(case)
-        chosen = [case for plans in by_shape.values() for case in plans[plan_to_show(plans, self._asked)]]
-        return {case.number: case for case in chosen}
+        chosen: dict[int, CaseRecord] = {}
+        for cases in self.by_shape.values():
+            plans: dict[int, list[CaseRecord]] = {}
+            for case in cases.values():
+                plans.setdefault(case.plan_number, []).append(case)
+            number = plan_to_show(plans, self._asked) if len(plans) > 1 else next(iter(plans))
+            chosen.update((case.number, case) for case in plans[number])
+        return chosen
+
+    @property
+    def by_shape(self) -> dict[Attention, dict[int, CaseRecord]]:
+        """The cases of each shape by their numbers, the shape that came first in front."""
+        if self._by_shape is None:
+            self._by_shape = {}
+            for number, case in self.cases.items():
+                self._by_shape.setdefault(case.workload, {})[number] = case
+        return self._by_shape
 
     def _asked(self, number: int) -> int:
         """How many cases a plan has of each shape."""
@@ -285,34 +281,14 @@ class Recording:
 
     def _end_plan(self) -> None:
         self.at_plan = False
-        for case in self.cases.values():
-            case.ended = True
-        for training in self.trainings.values():
-            training.ended = True
-
-    def _begun(self, event: CaseStarted | Result | Failure) -> CaseRecord:
-        last_plan = max(len(self.plans) - 1, 0)
-        return CaseRecord(event.case, event.workload, event.implementation, last_plan)
-
-    def _case_of(self, event: Result | Failure) -> CaseRecord:
-        """Its record; made here for an unsupported case, which fails without having started."""
-        return self.cases.get(event.case) or self.cases.setdefault(event.case, self._begun(event))
+        for record in self._open:
+            record.ended = True
+        self._open.clear()
 
     @property
     def plan(self) -> Plan | None:
         """The session's plan; of several, all together, to be measured as in the latest."""
-        if len(self.plans) < 2:
-            return self.plans[0] if self.plans else None
-        latest = self.plans[-1]
-        return msgspec.structs.replace(
-            latest,
-            workloads=tuple(dict.fromkeys(shape for plan in self.plans for shape in plan.workloads)),
-            implementations=tuple(
-                dict.fromkeys(name for plan in self.plans for name in plan.implementations)
-            ),
-            passes=tuple(which for which in PASSES if any(which in plan.passes for plan in self.plans)),
-            first_case=0,
-        )
+        return self._together.of(self.plans)
 
     @property
     def training_plan(self) -> TrainingPlan | None:

@@ -22,7 +22,7 @@ Bound = Literal["compute", "memory", "launch", "neither"]
 _NEAR_PERCENT = 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Roofline:
     """A call beside the ceilings; None where its time or a ceiling is not known.
 

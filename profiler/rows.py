@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from math import comb
 from typing import Literal
 
+from profiler.case_record import CaseRecord, PassRecord
 from profiler.conditions import Conditions, conditions
 from profiler.datasheet import Peaks, peaks_of
 from profiler.events import LEAST_SAMPLES, Accuracy, Energy, Estimate, Failure, Kernels, Memory
 from profiler.launch_bound import is_launch_bound
-from profiler.recording import CaseRecord, PassRecord, Recording
+from profiler.recording import Recording
 from profiler.roofline import UNKNOWN, Roofline, roofline
 from profiler.stats import CONFIDENCE, estimate, mega_cycles, paired_ratio
 from profiler.workload import PASSES, Attention, Pass
@@ -22,7 +23,7 @@ Status = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One pass of one case. Times in ms; what was not measured is None.
 
@@ -133,6 +134,11 @@ def _asked(recording: Recording, case: CaseRecord) -> tuple[Pass, ...]:
     return plans[case.plan_number].passes_of(case.workload) if case.plan_number < len(plans) else PASSES
 
 
+def is_imported(recording: Recording) -> bool:
+    """Whether its results were read from files, and not measured by the run that wrote it."""
+    return recording.header is not None and recording.header.imported is not None
+
+
 def datasheet_peaks(recording: Recording) -> Peaks | None:
     """What the data sheet of the session's GPU promises; None without a GPU, or for one not known."""
     gpu = recording.header.environment.gpu if recording.header else None
@@ -159,7 +165,7 @@ class _Session:
             tflops = case.workload.tflops(which, device_ms.median)
         comparable = status in ("ok", "running", "partial") and case.implementation != self.baseline
         memory = result.memory if result else check.memory.get(which) if check else None
-        launch_bound = is_launch_bound(record.device_ms, record.wall_ms)
+        launch_bound = _is_launch_bound(record)
         clocks = [mhz for mhz in record.sm_mhz if mhz is not None]
         during = self.conditions.get(case.workload, Conditions()) if device_ms else Conditions()
         return Row(
@@ -205,6 +211,8 @@ class _Session:
     ) -> Roofline:
         if device_ms is None or device_ms.median <= 0:  # too short for the clock
             return UNKNOWN
+        if memory is None and is_imported(self.recording):  # nor is known what it moves
+            return UNKNOWN
         return roofline(
             shape,
             which,
@@ -214,6 +222,14 @@ class _Session:
             ceilings=self.recording.ceilings,
             peaks=self.peaks,
         )
+
+
+def _is_launch_bound(record: PassRecord) -> bool:
+    """By the samples; by the result's medians where these are not there, as in what was imported."""
+    result = record.result
+    if record.device_ms or result is None or result.wall_ms is None:
+        return is_launch_bound(record.device_ms, record.wall_ms)
+    return is_launch_bound([result.device_ms.median], [result.wall_ms.median])
 
 
 def _estimate(samples: list[float]) -> Estimate | None:
@@ -232,8 +248,11 @@ def _fastest(recording: Recording, found: list[Row]) -> Iterator[tuple[int, Pass
     """(case, pass) of the fastest of each shape and pass in which two or more finished right.
 
     The lowest median was picked out of all, so what ties with it does so at a level that allows for
-    every pair of them (Bonferroni). A median that was not pinned down ties with nothing.
+    every pair of them (Bonferroni). A median that was not pinned down ties with nothing. In a session that
+    was imported nothing is the fastest: it has no rounds, so what ties is not known.
     """
+    if is_imported(recording):
+        return
     contenders: dict[tuple[Attention, Pass], list[tuple[float, Row]]] = {}
     for row in found:
         if row.status == "ok" and row.device_ms:

@@ -18,7 +18,7 @@ from profiler.training_rows import TrainingRow, TrainingStatus, percent_of
 class StudyCell:
     """What the study's table says of one implementation: its batch and throughput, None where it has none.
 
-    `speedup` is tokens/s over the baseline's, with the interval where the two shared rounds.
+    `speedup` is over the baseline, with the interval where the two shared rounds.
     """
 
     status: TrainingStatus
@@ -89,6 +89,8 @@ def _study_row(context: int, rows: Mapping[str, TrainingRow], compared: tuple[st
 
 def _study_cell(row: TrainingRow) -> StudyCell:
     """Only what was measured to the end, and is right, has figures."""
+    if row.status == "partial" and row.tokens_per_s is None:
+        return StudyCell("pending")
     if row.status != "ok":
         return StudyCell(row.status)
     return StudyCell(row.status, row.batch, row.tokens_per_s, row.speedup)

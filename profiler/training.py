@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from profiler.workload import Attention
+from profiler.workload import Attention, Size
 
 Mode = Literal["eager", "compile", "fullgraph", "reduce-overhead"]
 """The model as it is; under torch.compile; so in one graph or not at all; or so with CUDA graphs."""
@@ -37,11 +37,11 @@ class Gpt(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    layers: int
-    heads: int
-    kv_heads: int
-    width: int
-    vocab: int = VOCAB
+    layers: Size
+    heads: Size
+    kv_heads: Size
+    width: Size
+    vocab: Size = VOCAB
     bias: bool = False
     dropout: float = 0.0
 
@@ -140,7 +140,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: Gpt
-    context: int
+    context: Size
     dtype: str = "float16"
     optimizer: Optimizer = "adamw-foreach"
     mode: Mode = "eager"

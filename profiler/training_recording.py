@@ -16,6 +16,7 @@ from profiler.events import (
     TrainingResult,
     TrainingStarted,
 )
+from profiler.numbering import Numbering
 from profiler.showing import plan_to_show
 from profiler.training import Training
 from profiler.training_plan import TrainingPlan
@@ -136,19 +137,28 @@ def visit_s(steps: Steps) -> tuple[float, float]:
     return max(0.0, steps.at_s - sum(steps.step_ms) / 1000), steps.at_s
 
 
-def fold(trainings: dict[int, TrainingRecord], event: TrainingEvent, plan_number: int) -> None:
-    """Fold one event in; what is told of a case that never began is ignored.
+def fold(
+    trainings: dict[int, TrainingRecord], numbering: Numbering, event: TrainingEvent, plan_number: int
+) -> TrainingRecord | None:
+    """Fold one event in, and return the record if one was made; what is told of no known case is ignored.
 
     An unsupported case fails without having begun: its record is made then.
     """
-    if isinstance(event, TrainingStarted):
-        trainings[event.case] = _begun(event, plan_number)
-        return
-    if isinstance(event, TrainingResult | TrainingFailure):
-        trainings.setdefault(event.case, _begun(event, plan_number))
-    record = trainings.get(event.case)
-    if record is None:
-        return
+    if not isinstance(event, TrainingStarted | TrainingResult | TrainingFailure):
+        if record := trainings.get(numbering.number(event.case)):
+            _add(record, event)
+        return None
+    number = numbering.number_of(event.case, (event.training, event.implementation))
+    record = trainings.get(number)
+    is_new = record is None or isinstance(event, TrainingStarted)
+    if record is None or isinstance(event, TrainingStarted):
+        record = TrainingRecord(number, event.training, event.implementation, plan_number, event.at_s)
+        trainings[number] = record
+    _add(record, event)
+    return record if is_new else None
+
+
+def _add(record: TrainingRecord, event: TrainingEvent) -> None:
     match event:
         case BatchTried():
             record.batches.append(event)
@@ -160,10 +170,6 @@ def fold(trainings: dict[int, TrainingRecord], event: TrainingEvent, plan_number
             record.result = event
         case TrainingFailure():
             record.failure = event
-
-
-def _begun(event: TrainingStarted | TrainingResult | TrainingFailure, plan_number: int) -> TrainingRecord:
-    return TrainingRecord(event.case, event.training, event.implementation, plan_number, event.at_s)
 
 
 def latest(
@@ -188,13 +194,20 @@ def latest(
     return {record.number: record for record in sorted(chosen, key=lambda record: record.number)}
 
 
+class _Plans(TrainingPlan, frozen=True, kw_only=True):
+    """Several plans as one, of which no run can be made: it may have more cases than a plan."""
+
+    def __post_init__(self) -> None:
+        pass
+
+
 def together(plans: Sequence[TrainingPlan]) -> TrainingPlan | None:
     """A session's training plans as one, to be measured as in the latest; None where there is none."""
     if len(plans) < 2:
         return plans[0] if plans else None
-    return msgspec.structs.replace(
-        plans[-1],
-        trainings=tuple(dict.fromkeys(training for plan in plans for training in plan.trainings)),
-        implementations=tuple(dict.fromkeys(name for plan in plans for name in plan.implementations)),
-        first_case=0,
-    )
+    own = {
+        "trainings": tuple(dict.fromkeys(training for plan in plans for training in plan.trainings)),
+        "implementations": tuple(dict.fromkeys(name for plan in plans for name in plan.implementations)),
+        "first_case": 0,
+    }
+    return _Plans(**{**msgspec.structs.asdict(plans[-1]), **own})

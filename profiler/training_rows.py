@@ -13,7 +13,7 @@ from profiler.datasheet import peaks_of
 from profiler.events import LEAST_SAMPLES, Agreement, Estimate, TrainingFailure
 from profiler.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.recording import Recording
-from profiler.stats import estimate, paired_ratio
+from profiler.stats import CONFIDENCE, estimate, paired_ratio
 from profiler.training import Training
 from profiler.training_plan import TrainingCase, TrainingPlan
 from profiler.training_recording import TrainingRecord
@@ -262,20 +262,34 @@ def _parts(record: TrainingRecord) -> Parts | None:
 def _speedup(record: TrainingRecord, base: TrainingRecord) -> Estimate | None:
     """The ratio of the time of a token by round, of the rounds that both were measured in.
 
-    By each round's median step: that of a host that was late once is not the implementation's. Where
-    there was no round of both, as with CUDA graphs, it is that of all steps, without an interval.
+    Where there was no round of both, as with CUDA graphs, it is that of all steps, without an interval.
     """
     if base.failure or not _is_right(base) or base.plan_number != record.plan_number:
         return None
-    # A round of before the other had begun, in this worker, is no round of both.
-    since_s = max(record.started_s, base.started_s)
-    mine, others = _ms_per_token(record, since_s), _ms_per_token(base, since_s)
-    if both := sorted(mine.keys() & others.keys()):
-        with suppress(ValueError):  # steps too short for the clock
-            return paired_ratio([others[number] for number in both], [mine[number] for number in both])
-    elif record.result and base.result and base.result.tokens_per_s:
+    of_rounds = ratio_of_rounds(base, record)
+    if of_rounds is None and record.result and base.result and base.result.tokens_per_s:
         ratio = record.result.tokens_per_s / base.result.tokens_per_s
         return Estimate(median=ratio, low=ratio, high=ratio, count=1)
+    return of_rounds
+
+
+def ratio_of_rounds(
+    slower: TrainingRecord, faster: TrainingRecord, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """The one's time of a token over the other's, by round; None where no round is of both.
+
+    By each round's median step: that of a host that was late once is not the implementation's.
+    """
+    if slower.plan_number != faster.plan_number:
+        return None
+    # A round of before the other had begun, in this worker, is no round of both.
+    since_s = max(slower.started_s, faster.started_s)
+    mine, others = _ms_per_token(slower, since_s), _ms_per_token(faster, since_s)
+    both = sorted(mine.keys() & others.keys())
+    with suppress(ValueError):  # no round, or steps too short for the clock
+        return paired_ratio(
+            [mine[number] for number in both], [others[number] for number in both], confidence
+        )
     return None
 
 

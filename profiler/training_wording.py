@@ -35,8 +35,8 @@ TRAINING_COLUMN_MEANINGS: dict[str, str] = {
     "batch": "sequences a step: the most that fit, or as many as were asked for",
     "tokens/s": "tokens of all measured steps over the time of all of them",
     "speedup": (
-        "median over the rounds of tokens/s over the baseline's in the same round, with the wider side of "
-        "its 95 % interval; each at its own batch"
+        "median over the rounds of a token's time in the baseline's median step over that in its own, with "
+        "the wider side of its 95 % interval; each at its own batch"
     ),
     "difference": (
         "tokens/s of the last implementation less those of the one before it, in percent of the last one's"

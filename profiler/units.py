@@ -11,6 +11,7 @@ from profiler.workload import Attention
 
 _KIB = 1024
 _MOST_RATIO_DECIMALS = 4
+_MOST_NAMED = 5  # lines, files or names in one sentence
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 # A terminal escape (ECMA-48): CSI ... letter, OSC/DCS/SOS/PM/APC ... terminator, or ESC and a letter.
@@ -128,6 +129,13 @@ def byte_count(value: float) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number of things: "1 result", "12,000 results"; `plural` where an s does not make it."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def listed(names: Sequence[str], most: int | None = _MOST_NAMED) -> str:
+    """Names as a sentence has them: "a, b and c"; the first few where there are more than `most`."""
+    if most is not None and len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def clock(seconds: float) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 Pass = Literal["fwd", "bwd", "fwd_bwd"]
 PASSES: tuple[Pass, ...] = ("fwd", "bwd", "fwd_bwd")
 PASS_LABELS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "forward+backward"}
+
+PASS_NAMES: dict[str, Pass] = {
+    **{name: name for name in PASSES},
+    **{label: name for name, label in PASS_LABELS.items()},
+    "fwd+bwd": "fwd_bwd",
+    "fwd-bwd": "fwd_bwd",
+}
+"""Every name a pass may be given by."""
 
 DTYPES = {
     "float16": "float16",
@@ -30,12 +38,15 @@ BYTES_PER_ELEMENT = {"float16": 2, "bfloat16": 2, "float32": 4}
 # Backward does five matmuls of the forward's two (FlashAttention-2, arXiv:2307.08691, section 4.1).
 _FLOP_FACTOR: dict[Pass, float] = {"fwd": 1.0, "bwd": 2.5, "fwd_bwd": 3.5}
 
+Size = Annotated[int, msgspec.Meta(ge=-(2**40), le=2**40)]
+"""What a file may say of a size; that it makes sense is told apart."""
+
 
 class WorkloadError(ValueError):
     """The sizes asked for do not make an attention call; the message is one sentence."""
 
 
-class Attention(msgspec.Struct, frozen=True, kw_only=True):
+class Attention(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One attention call: q is (batch, heads, seq_q, head_dim), k and v (batch, kv_heads, seq_k, head_dim).
 
     `causal` is bottom-right aligned; `window` is FlashAttention's window_size (keys up to
@@ -49,19 +60,19 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
             each other.
     """
 
-    batch: int
-    seq_q: int
-    seq_k: int
-    heads: int
-    kv_heads: int
-    head_dim: int
+    batch: Size
+    seq_q: Size
+    seq_k: Size
+    heads: Size
+    kv_heads: Size
+    head_dim: Size
     dtype: str
     causal: bool = False
-    window: int | None = None
+    window: Size | None = None
     dropout: float = 0.0
     softcap: float | None = None
     decode: bool = False
-    lengths: tuple[int, ...] | None = None
+    lengths: tuple[Size, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch", "seq_q", "seq_k", "heads", "kv_heads", "head_dim"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -18,8 +19,11 @@ _COMMANDS = {
     "list": "Show the implementations, and why one cannot run here.",
     "doctor": "Check this machine: GPU, driver, torch, packages, with a remedy for each problem.",
     "show": "Show a saved session as a table.",
+    "compare": "Compare sessions: what became faster, slower or wrong.",
+    "best": "Say which implementation to take for a shape, from what was measured.",
     "engine": "Measure what is asked for on stdin: the app without its screen, for ssh.",
-    "export": "Write a saved session as Markdown, CSV or JSON.",
+    "export": "Write a saved session as Markdown with charts, HTML, CSV or JSON.",
+    "import": "Take a benchmark_result.json of the attention labs, or a JSON export, as a session.",
     "config": "Print the settings as TOML, and where they are read from.",
 }
 
@@ -33,12 +37,17 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"tui.commands.{cmd_name}").command
+        command: click.Command = import_module(f"tui.commands.{_module(cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _module(command: str) -> str:
+    """The name of a command's module: one that is a Python keyword has an underscore behind it."""
+    return f"{command}_" if iskeyword(command) else command
 
 
 @click.group(

@@ -152,9 +152,10 @@ def columns_of(lines: list[Line], shapes: ShapeColumns, *, short: bool) -> list[
         ),
     ]
     for which in (which for which in PASSES if any(which in line.rows for line in lines)):
-        of_pass = [line.rows[which] for line in lines]
-        times = [_time(row) for row in of_pass]
-        intervals = [margin(row.device_ms.margin) if row.device_ms else "" for row in of_pass]
+        # Of several plans each may have asked for other passes, and decoding has forward alone.
+        of_pass = [line.rows.get(which) for line in lines]
+        times = [_time(row) if row else Text("-", style=MUTED) for row in of_pass]
+        intervals = [margin(row.device_ms.margin) if row and row.device_ms else "" for row in of_pass]
         columns += [
             Column(
                 which,

@@ -74,7 +74,7 @@ def child_engine(
 ) -> EngineClient:
     """An engine of its own process, here by ENGINE or wherever the words of `engine` start one."""
     from profiler.clients.child import ChildEngine
-    from tui.remembered import state_folder
+    from profiler.state import state_folder
 
     options = ["--device", device, "--sessions", sessions]
     options += ["--resume", str(resume)] if resume else []
@@ -102,6 +102,7 @@ async def _run(
     implementations: Sequence[str],
 ) -> int:
     from tui.app.app import AttnprofApp
+    from tui.app.saving import said_at_the_end
     from tui.leaving import leaving_on_signals
 
     app = AttnprofApp(client, settings, mode=mode, resume=resume, implementations=implementations)
@@ -116,6 +117,8 @@ async def _run(
     if app.engine_error:  # it was said on a screen that has gone
         complain(f"Error: {app.engine_error}")
         return 1
-    if mode == "live" and (path := app.live.view().path) and path.exists():
+    if unsaved := said_at_the_end(app.live):
+        complain(unsaved)
+    elif mode == "live" and (path := app.live.view().path) and path.exists():
         put(f"saved {path}\n")
     return 0

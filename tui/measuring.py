@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.core import ParameterSource
 
+from profiler.units import plain_text
 from tui.errors import Refusal
 from tui.output import complain, put
 
@@ -112,7 +113,7 @@ def _measure(
     format_: Format | None,
 ) -> NoReturn:
     """What comes once nothing can be refused any more."""
-    from profiler import export, session
+    from profiler import session
     from profiler.engine import Engine
     from profiler.events import Finished
     from tui import running
@@ -128,13 +129,17 @@ def _measure(
         memory_limit_bytes=plan.memory_limit_bytes,
     )
     progress.begin()
+    meant = engine.path
     try:
         finished, status = running.run(engine, plan, progress)
     except session.SessionError as error:
         finished, status = Finished(ending="failed", reason=str(error)), EXIT_FAILED
     progress.end()
-    if output and format_ and not _write(output, export.export(progress.recording, format_)):
-        output, status = None, status or EXIT_FAILED
+    if engine.path != meant:
+        complain(f"the session could not be saved as {meant}: it is in {engine.path.absolute()}")
+    if output and format_:
+        output = _write(output, format_, progress.recording)
+        status = status if output else status or EXIT_FAILED
     _report(finished, command, engine.path, output, progress, quiet=saving.quiet)
     progress.leave(patient=status < _SIGNALLED)
     sys.exit(status or _verdict(progress.recording))
@@ -162,19 +167,25 @@ def _check_alone(ctx: click.Context, asked: Collection[str]) -> None:
             )
 
 
-def _write(output: str, text: str) -> bool:
-    """Whether it could be written; if not, why not is said."""
+def _write(output: str, format_: Format, recording: Recording) -> str | None:
+    """Write the export and its charts: what was written; None where it could not be, and why was said."""
+    from profiler.export import report_for, usual_charts
+    from tui.commands.export import written
+
     if output == "-":
-        written = put(text)
-        if not written:
+        if not put(report_for(recording, format_, Path(), usual_charts(format_)).text):
             complain("Error: the export could not be written to stdout; the session is saved")
-        return written
+            return None
+        return output
+    path = Path(output)
+    report = report_for(recording, format_, path, usual_charts(format_, path))
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        report.write(path)
     except OSError as error:
-        complain(f"Error: {output} could not be written: {error.strerror}; the session is saved")
-        return False
-    return True
+        where = plain_text(str(error.filename or output))
+        complain(f"Error: {where} could not be written: {error.strerror}; the session is saved")
+        return None
+    return written(report, path)
 
 
 def _report(
@@ -191,9 +202,19 @@ def _report(
     if quiet:
         progress.say(str(shown))
         return
+    if line := _advice(progress.recording):
+        progress.say(line)
     if output:
         progress.say(f"wrote {output}")
     progress.say(f"saved {shown}")
+
+
+def _advice(recording: Recording) -> str:
+    """What to take, in a line; "" where there was nothing to choose from."""
+    from profiler.advice import all_courses
+    from tui.best_view import closing_line
+
+    return closing_line(all_courses(recording))
 
 
 def _verdict(recording: Recording) -> int:

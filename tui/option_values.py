@@ -48,8 +48,8 @@ def memory_limit(text: str | None, device: Device) -> int | None:
     return limit
 
 
-def fraction(text: str) -> float:
-    """What --precision asks for: "1%" and "0.01" are the same.
+def fraction(text: str, name: str = "--precision") -> float:
+    """What --precision, or another such option, asks for: "1%" and "0.01" are the same.
 
     Raises:
         PlanError: it is no share.
@@ -57,7 +57,7 @@ def fraction(text: str) -> float:
     match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", text)
     value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
     if not 0 < value < 1:
-        raise PlanError(f"--precision takes a share such as 1% or 0.01, not '{text}'")
+        raise PlanError(f"{name} takes a share such as 1% or 0.01, not '{text}'")
     return value
 
 

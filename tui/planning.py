@@ -10,7 +10,7 @@ import impls
 from profiler.environment import Device
 from profiler.plan import Plan, PlanError, Stopping, Takes
 from profiler.presets import PRESETS, Preset
-from profiler.workload import PASS_LABELS, PASSES, Pass
+from profiler.workload import PASS_NAMES, PASSES, Pass
 from tui.asked import SHAPE_OPTIONS, Asked, given
 from tui.option_values import fraction, memory_limit, positive, seed, split_names
 from tui.shape_options import workloads_of
@@ -18,13 +18,6 @@ from tui.shape_options import workloads_of
 # What answers while a person turns a knob: about a second a shape.
 QUICK_STOPPING = Stopping(precision=0.03, budget_s=1.0, warm_up_s=0.0)
 QUICK_TAKES = Takes(accuracy=False, graphs=False, ceilings=False)
-
-_PASS_NAMES: dict[str, Pass] = {
-    **{name: name for name in PASSES},
-    **{label: name for name, label in PASS_LABELS.items()},
-    "fwd+bwd": "fwd_bwd",
-    "fwd-bwd": "fwd_bwd",
-}
 
 
 def make_plan(asked: Asked, device: Device) -> Plan:
@@ -124,7 +117,7 @@ def parse_passes(text: str) -> tuple[Pass, ...]:
     """
     chosen: set[Pass] = set()
     for part in text.split(","):
-        name = _PASS_NAMES.get(part.strip().lower())
+        name = PASS_NAMES.get(part.strip().lower())
         if name is None:
             raise PlanError(f"there is no pass '{part.strip()}'; there are {', '.join(PASSES)}")
         chosen.add(name)

@@ -5,29 +5,20 @@ It is a convenience: what cannot be read or written is passed over in silence.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
+from profiler.files import replace_file
+from profiler.state import state_folder
 from tui.app.choice import Choice
-
-STATE_VARIABLE = "ATTNPROF_STATE"
 
 
 class _Bench(msgspec.Struct, kw_only=True):
     """The Bench screen's file: the choice last made on each kind of device ("cuda", "cpu")."""
 
     choices: dict[str, Choice]
-
-
-def state_folder() -> Path:
-    """The folder of what is remembered: ATTNPROF_STATE if set."""
-    named = os.environ.get(STATE_VARIABLE)
-    return Path(named) if named else platformdirs.user_state_path("attnprof")
 
 
 def recall(kind: str) -> Choice | None:
@@ -38,8 +29,10 @@ def recall(kind: str) -> Choice | None:
 def remember(kind: str, choice: Choice) -> None:
     """Keep a choice for the next run, in place of the last one on that kind of device."""
     data = msgspec.json.encode(_Bench(choices={**_load(), kind: choice}))
+    path = _path()
     with suppress(OSError):
-        _replace(_path(), data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, data)
 
 
 def _path() -> Path:
@@ -51,17 +44,3 @@ def _load() -> dict[str, Choice]:
         return msgspec.json.decode(_path().read_bytes(), type=_Bench).choices
     except (OSError, ValueError):  # msgspec's errors and a choice's own are ValueErrors
         return {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write `path` whole or not at all: another attnprof may read it at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".bench-", delete=False) as file:
-        trial = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            trial.replace(path)
-        except OSError:
-            trial.unlink(missing_ok=True)
-            raise

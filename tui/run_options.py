@@ -37,7 +37,7 @@ _OUTPUT: tuple[Callable[[Any], Any], ...] = (
     _output("--label", metavar="TEXT", help="Becomes part of the session's name."),
     _output("--sessions", metavar="DIR", help="Where to save sessions. Default: ./sessions."),
     _output("--output", "-o", metavar="FILE", help="Also export there when done; - is stdout."),
-    _output("--format", "format_name", metavar="FORMAT", help="md, csv or json. Default: by FILE's suffix."),
+    _output("--format", "format_name", metavar="FORMAT", help="md, html, csv or json. Default: by suffix."),
     _output("--quiet", "-q", is_flag=True, help="Print nothing but the session's path."),
 )
 

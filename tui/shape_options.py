@@ -56,9 +56,9 @@ def workloads_of(asked: Asked, device: Device) -> tuple[Attention, ...]:
         emb_dim=_sizes(asked.emb_dim, "--emb-dim", emb_dim),
         dtype=grid.parse_dtypes(default.dtype if asked.dtype is None else asked.dtype),
         causal=tuple(dict.fromkeys(asked.causal)) or (False,),
-        window=_windows(asked.window),
+        window=windows(asked.window),
         dropout=dropout(asked.dropout),
-        softcap=_softcap(asked.softcap),
+        softcap=softcap(asked.softcap),
     )
     if asked.seq_dist is not None:
         return tuple(
@@ -101,19 +101,29 @@ def _sizes(text: str | None, name: str, default: str | None = None) -> tuple[int
     return None if text is None else grid.parse_sizes(text, name)
 
 
-def _windows(text: str | None) -> tuple[int | None, ...]:
+def windows(text: str | None) -> tuple[int | None, ...]:
+    """What --window lists; none, the whole sequence, where nothing was typed.
+
+    Raises:
+        PlanError: a part is no size.
+    """
     if text is None:
         return (None,)
-    windows: dict[int | None, None] = {}
+    found: dict[int | None, None] = {}
     for part in text.split(","):
         if part.strip().lower() in ("none", "off"):
-            windows[None] = None
+            found[None] = None
         else:
-            windows[grid.parse_size(part, "--window", least=0)] = None
-    return tuple(windows)
+            found[grid.parse_size(part, "--window", least=0)] = None
+    return tuple(found)
 
 
-def _softcap(text: str | None) -> float | None:
+def softcap(text: str | None) -> float | None:
+    """What --softcap bounds scores by; None for no bound.
+
+    Raises:
+        PlanError: it is no number.
+    """
     if text is None or text.strip().lower() in ("none", "off"):
         return None
     return number(text, "--softcap", "a number such as 50, or none")

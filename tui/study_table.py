@@ -167,7 +167,7 @@ def _across(table: StudyTable, groups: list[_Group], gap: int, left_out: list[_P
     names = {part.title if part.title == INTERVAL else f"{_DIFFERENCE} in {part.title}" for part in left_out}
     below = [f"not shown for want of width: {', '.join(sorted(names, reverse=True))}"] if names else []
     if table.compared and "%" in {part.title for part in groups[-1].parts}:
-        below.append(f"difference in % of {plain_text(table.compared[0])}, as the study has it")
+        below.append(f"difference in % of {plain_text(table.compared[0])}'s own tokens/s")
     made = empty_table((study_title(table), note), below, _BETWEEN)
     between = Text(" " * gap)
     for group in groups:

@@ -37,19 +37,25 @@ _SHORT_TITLES = 60  # in fewer columns "implementation" takes room that numbers 
 _MOST_BELOW = 6  # remarks below the table, before it only says how many more there are
 
 
-def results_table(recording: Recording, *, width: int | None, most_lines: int | None = None) -> Table:
+def results_table(
+    recording: Recording,
+    *,
+    width: int | None,
+    most_lines: int | None = None,
+    some_rows: Sequence[Row] | None = None,
+) -> Table:
     """The recording's results in at most `width` columns of text (None: as many as they take).
 
     What all shapes share is in the title, what varies has columns; a shape's values stand in
     its first line only. The fastest of each shape and pass is bold with a star. Where room is
     short the least important columns go first, and are named below the table; remarks go there
-    too. `most_lines` keeps the last shapes that fit in so many lines of the body.
+    too. `most_lines` keeps the last shapes that fit in so many lines of the body; `some_rows` are
+    shown in the place of all.
     """
-    from rich.text import Text
-
-    lines = lines_of(rows(recording))
+    lines = lines_of(rows(recording) if some_rows is None else some_rows)
     # The plan's shapes, so that the columns stay as they are while a run's shapes come one by one.
-    shapes = shape_columns(recording.plan.workloads if recording.plan else [line.shape for line in lines])
+    of_plan = recording.plan.workloads if recording.plan and some_rows is None else None
+    shapes = shape_columns(of_plan or [line.shape for line in lines])
     lines = _last_shapes(lines, most_lines)
     short = width is not None and width < _SHORT_TITLES
     possible = columns_of(lines, shapes, short=short)
@@ -58,17 +64,7 @@ def results_table(recording: Recording, *, width: int | None, most_lines: int | 
     if not any(column.kind == "remarks" for column in columns):
         below += _remarks_below(lines, shapes)
     table = empty_table((shapes.caption(), wording.held_to(recording.plan)), below, gap)
-    for column in columns:
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.kind == "number" else "left",
-            no_wrap=column.kind != "remarks",
-            width=None if width is None else column.width,
-        )
-    for index, _ in enumerate(lines):
-        if index and _has_groups(lines) and lines[index].shape != lines[index - 1].shape:
-            table.add_section()
-        table.add_row(*(column.cells[index] for column in columns))
+    fill(table, columns, width, [line.shape for line in lines] if _has_groups(lines) else ())
     return table
 
 
@@ -90,14 +86,40 @@ def empty_table(title: Iterable[str], below: Sequence[str], gap: int) -> Table:
     )
 
 
-def as_text(table: RenderableType) -> str:
-    """A table as plain text, its lines as long as they are."""
-    from rich.console import Console
+def fill(table: Table, columns: Sequence[Column], width: int | None, groups: Sequence[object] = ()) -> None:
+    """Put the columns into a table; where a line's group is not that of the line above, a rule between."""
+    from rich.text import Text
 
-    console = Console(highlight=False, width=10_000, no_color=True)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.kind == "number" else "left",
+            no_wrap=column.kind != "remarks",
+            width=None if width is None else column.width,
+        )
+    for index in range(len(columns[0].cells) if columns else 0):
+        if index and groups and groups[index] != groups[index - 1]:
+            table.add_section()
+        table.add_row(*(column.cells[index] for column in columns))
+
+
+def filled(
+    columns: Sequence[Column],
+    caption: str,
+    below: Sequence[str],
+    gap: int,
+    width: int | None,
+    groups: Sequence[object] = (),
+) -> RenderableType:
+    """The table between its caption and what is said below: apart, so that these are as wide as they like."""
+    from rich.console import Group
+    from rich.text import Text
+
+    table = empty_table((), (), gap)
+    fill(table, columns, width, groups)
+    above = [Text(caption, style="bold")] if caption else []
+    under = [Text("\n".join(["", *below]), style=MUTED)] if below else []
+    return Group(*above, table, *under)
 
 
 def plain_line(row: Row, shapes: ShapeColumns | None = None) -> str:

@@ -26,7 +26,7 @@ from profiler.training_wording import (
 from profiler.units import byte_count, count, figure, margin, mib, ms, percent, plain_text, three_digits
 from tui.columns import INTERVAL, MUTED, Column, fit, parameter_columns
 from tui.study_table import rows_of, study_table
-from tui.tables import as_text, empty_table, not_shown
+from tui.tables import empty_table, fill, not_shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,9 +36,11 @@ _LONGEST_NAME = 28
 _GIB = 2**30
 
 
-def training_view(recording: Recording, *, width: int | None) -> Iterator[Table | Text]:
-    """All there is to show of a recording's trainings, one part after the other."""
-    rows = training_rows(recording)
+def training_view(
+    recording: Recording, *, width: int | None, some_rows: Sequence[TrainingRow] | None = None
+) -> Iterator[Table | Text]:
+    """All there is to show of a recording's trainings, or of some rows, one part after the other."""
+    rows = training_rows(recording) if some_rows is None else some_rows
     from rich.text import Text
 
     for table in study_views(recording, rows, width=width):
@@ -61,25 +63,13 @@ def study_views(recording: Recording, rows: Sequence[TrainingRow], *, width: int
 
 def details_table(rows: Sequence[TrainingRow], *, width: int | None) -> Table:
     """A line for each row that made steps: their parts, memory, rates, clocks, compilation, loss."""
-    from rich.text import Text
-
     made = [row for row in rows if row.step_ms or row.compile_ms is not None]
     columns = training_columns(row.training for row in rows)
     possible = [column for column in _columns(made, columns) if any(_has(cell) for cell in column.cells)]
     shown, gap = fit(possible, width)
     below = [_legend(shown), *not_shown(possible, shown)]
     table = empty_table(("What a step is made of", columns.caption()), [*filter(None, below)], gap)
-    for column in shown:
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.kind == "number" else "left",
-            no_wrap=True,
-            width=None if width is None else column.width,
-        )
-    for index, row in enumerate(made):
-        if index and made[index - 1].training != row.training and _has_groups(made):
-            table.add_section()
-        table.add_row(*(column.cells[index] for column in shown))
+    fill(table, shown, width, [row.training for row in made] if _has_groups(made) else ())
     return table
 
 
@@ -222,4 +212,6 @@ def _legend(shown: Iterable[Column]) -> str:
 
 def whole(recording: Recording) -> str:
     """The same as plain text, its lines as long as they are."""
+    from tui.plain import as_text
+
     return "\n\n".join(as_text(part) for part in training_view(recording, width=None))

@@ -12,6 +12,7 @@ from profiler.client import EngineError, Hear
 from profiler.clients.telling import Telling
 from profiler.clients.turns import set_within
 from profiler.control import Command
+from profiler.line_reader import LineReader, open_file
 from profiler.session import SessionError
 from profiler.session_reader import unreadable
 
@@ -35,7 +36,7 @@ class Following:
 
     async def run(self, hear: Hear) -> None:
         try:
-            with self._path.open("rb") as file:
+            with open_file(self._path) as file:
                 await self._follow(file, Telling(self._path, hear))
         except OSError as error:
             raise EngineError(str(unreadable(self._path, error))) from error
@@ -49,17 +50,16 @@ class Following:
         self._closed.set()
 
     async def _follow(self, file: BinaryIO, telling: Telling) -> None:
-        torn = b""
+        reader = LineReader(file)
         while not telling.over:
             lost = self._lost(file)  # asked first, so that what was written until then is still read
-            *whole, torn = (torn + file.read()).split(b"\n")
-            await telling.tell(line + b"\n" for line in whole)
+            came = await telling.tell(file, reader)
             if lost is not None and not telling.over:
-                await telling.tell([torn] if torn else [])
+                telling.tell_torn(reader.torn)
                 telling.greet()
                 telling.log(f"{lost}: it is no longer followed")
                 return
-            if not whole:
+            if not came:
                 telling.greet()  # the header has stood alone for a while
             if await set_within(self._closed, self._look_every_s):
                 return

@@ -7,6 +7,7 @@ from pathlib import Path
 from profiler.client import EngineError, Hear
 from profiler.clients.telling import Telling
 from profiler.control import Command
+from profiler.line_reader import LineReader, open_file
 from profiler.session import SessionError
 from profiler.session_reader import empty, unreadable
 
@@ -22,8 +23,10 @@ class RecordedSession:
     async def run(self, hear: Hear) -> None:
         telling = Telling(self._path, hear)
         try:
-            with self._path.open("rb") as file:
-                await telling.tell(file)
+            with open_file(self._path) as file:
+                reader = LineReader(file)
+                await telling.tell(file, reader)
+                telling.tell_torn(reader.torn)
         except OSError as error:
             raise EngineError(str(unreadable(self._path, error))) from error
         except SessionError as error:

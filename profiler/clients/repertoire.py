@@ -10,10 +10,10 @@ from typing import Literal
 
 import msgspec
 
+from profiler.case_record import CaseRecord
 from profiler.events import Catalog, CatalogEntry, Event, Telemetry
-from profiler.recording import CaseRecord, Recording
-from profiler.session import listed
-from profiler.units import describe_shape, plain_text, shape_columns
+from profiler.recording import Recording
+from profiler.units import describe_shape, listed, plain_text, shape_columns
 from profiler.workload import BYTES_PER_ELEMENT, PASS_LABELS, Attention, Pass
 
 Parameter = Literal[

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from profiler.client import Hear
 from profiler.clients.turns import Turns
 from profiler.control import Hello
+from profiler.deferred import Batch
 from profiler.events import (
     Catalog,
     CatalogEntry,
@@ -18,7 +20,8 @@ from profiler.events import (
     SessionEvent,
     SessionStarted,
 )
-from profiler.session_reader import SessionLines
+from profiler.line_reader import LineReader
+from profiler.session_reader import SessionLines, collecting_no_garbage, is_large
 from profiler.wording import device_name
 
 
@@ -39,18 +42,37 @@ class Telling:
     def over(self) -> bool:
         return self._finished or self._lines.ended
 
-    async def tell(self, lines: Iterable[bytes]) -> None:
-        """Hand over the events of the file's next lines, and what in these cannot be read.
+    async def tell(self, file: BinaryIO, reader: LineReader) -> bool:
+        """Hand over the events of all whole lines from here on, and what in these cannot be read.
+
+        Of a large file lines come in batches. Returns whether there was a line.
 
         Raises:
             SessionError: this is no session, or one of a newer major schema.
+            OSError: it cannot be read.
         """
+        if not is_large(file):
+            return await self._tell(reader, self._lines.take_all)
+        with collecting_no_garbage(file):
+            return await self._tell(reader, self._lines.take_batch)
+
+    async def _tell(
+        self, reader: LineReader, take: Callable[[list[bytes]], Sequence[SessionEvent | Batch]]
+    ) -> bool:
         turns = Turns()
-        for line in lines:
-            event = self._lines.take(line)
-            if event is not None:
-                self._take(event)
-            await turns.passed()
+        came = False
+        while lines := reader.read():
+            came = True
+            for part in take(lines):
+                self._take(part)
+                await turns.passed()
+        self._say_problems()
+        return came
+
+    def tell_torn(self, line: bytes) -> None:
+        """Hand over what follows the last newline, where nothing more comes."""
+        if (event := self._lines.take(line)) is not None:
+            self._take(event)
         self._say_problems()
 
     def greet(self, catalog: tuple[CatalogEntry, ...] = ()) -> bool:
@@ -67,7 +89,12 @@ class Telling:
         """Say something about the file itself."""
         self._hear(Log(at_s=self._last_s, level="warning", message=message))
 
-    def _take(self, event: SessionEvent) -> None:
+    def _take(self, event: SessionEvent | Batch) -> None:
+        if isinstance(event, Batch):
+            self._last_s = max(self._last_s, event.last_s)
+            self.greet()
+            self._hear(event)
+            return
         self._last_s = max(self._last_s, event.at_s)
         if isinstance(event, SessionStarted):  # said once the line after it shows the catalog
             self._header = event

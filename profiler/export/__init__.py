@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import PurePath
-from typing import Literal, get_args
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Literal, get_args
 
+from profiler.file_formats import UnknownFormat, format_named
+from profiler.files import is_ordinary
 from profiler.recording import Recording
-from profiler.units import plain_text
 
-Format = Literal["md", "csv", "json"]
+if TYPE_CHECKING:
+    from profiler.export.report import Report
+
+__all__ = [
+    "CHARTS",
+    "FORMATS",
+    "Charts",
+    "Format",
+    "UnknownFormat",
+    "export",
+    "format_of",
+    "has_charts",
+    "report_for",
+    "usual_charts",
+]
+
+Format = Literal["md", "html", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_BY_SUFFIX: dict[str, Format] = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
-_MODULES: dict[Format, str] = {"md": "markdown", "csv": "csv", "json": "labs"}
+Charts = Literal["svg", "png", "none"]
+CHARTS: tuple[Charts, ...] = get_args(Charts)
 
-
-class UnknownFormat(ValueError):
-    """There is no such format; the message is one sentence for the user."""
+_BY_SUFFIX: dict[str, Format] = {
+    ".md": "md",
+    ".markdown": "md",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "csv",
+    ".json": "json",
+}
 
 
 def format_of(path: str | None, explicit: str | None) -> Format:
@@ -27,22 +47,61 @@ def format_of(path: str | None, explicit: str | None) -> Format:
     Raises:
         UnknownFormat: neither names one.
     """
-    if explicit is not None:
-        if explicit in FORMATS:
-            return explicit
-        raise UnknownFormat(f"there is no format '{plain_text(explicit)}'; there are {', '.join(FORMATS)}")
-    if path in (None, "-"):
-        return "md"
-    suffix = PurePath(path).suffix.casefold()
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
-    raise UnknownFormat(
-        f"the format of '{plain_text(path)}' cannot be told from its name: "
-        f"add --format {'|'.join(FORMATS)}, or end the name with .{', .'.join(FORMATS)}"
-    )
+    return format_named(path, explicit, _BY_SUFFIX) or "md"
+
+
+def has_charts(format: Format) -> bool:
+    """Whether a format is for people, who look at charts, and not for programs."""
+    return format in ("md", "html")
+
+
+def usual_charts(format: Format, path: Path | None = None) -> Charts:
+    """The charts of a format unless others are asked for: none where there is no folder for them.
+
+    Those of Markdown are files, so that there are none without a `path`, or beside a pipe or a device
+    such as /dev/stdout.
+    """
+    if format == "md" and path is not None and is_ordinary(path):
+        return "svg"
+    return "svg" if format == "html" else "none"
 
 
 def export(recording: Recording, format: Format) -> str:
-    """The recording in that format, ending with a newline."""
-    render: Callable[[Recording], str] = import_module(f"profiler.export.{_MODULES[format]}").render
-    return render(recording)
+    """The recording as text that stands alone, ending with a newline.
+
+    A page of HTML has its charts in itself; Markdown has none, for they are files (`report_for`).
+    """
+    from profiler.export import csv, labs, markdown
+
+    match format:
+        case "html":
+            from profiler.export import html
+
+            return html.render(recording)
+        case "md":
+            return markdown.render(recording)
+        case "csv":
+            return csv.render(recording)
+        case "json":
+            return labs.render(recording)
+
+
+def report_for(recording: Recording, format: Format, path: PurePath, charts: Charts = "svg") -> Report:
+    """The recording as the file `path` is to hold it, with the charts that stand beside that file.
+
+    Those of Markdown are drawn when they are written; the text already refers to them.
+    """
+    from profiler.export.report import Report, folder_of
+
+    if format == "html":
+        from profiler.export import html
+
+        return Report(html.render(recording, None if charts == "none" else charts))
+    if format != "md" or charts == "none":
+        return Report(export(recording, format))
+    from profiler.export import markdown
+    from profiler.export.charts import pictures
+
+    shown, folder = pictures(recording), folder_of(path)
+    links = {picture.name: f"{folder}/{picture.name}.{charts}" for picture in shown}
+    return Report(markdown.render(recording, shown, links), folder, shown, charts)

@@ -88,6 +88,9 @@ def _kernels(row: Row) -> dict[str, Any] | None:
 def session_object(recording: Recording, plan: AnyPlan | None) -> dict[str, Any]:
     """What a session ran on, and how `plan`, one of its plans, measured: null where it does not say."""
     header, finished = recording.header, recording.finished
+    imported = header.imported if header else None
+    if imported is not None:
+        plan = None  # nobody knows how it was measured
     return {
         "version": header.attnprof if header else None,
         "started": header.started if header else None,
@@ -100,6 +103,7 @@ def session_object(recording: Recording, plan: AnyPlan | None) -> dict[str, Any]
         "memory_limit_bytes": plan.memory_limit_bytes if plan else None,
         "ceilings": _ceilings(recording),
         "environment": msgspec.to_builtins(header.environment) if header else None,
+        "imported": msgspec.to_builtins(imported),
     }
 
 

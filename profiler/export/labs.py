@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from profiler.case_record import CaseRecord
 from profiler.export.json import row_object, session_object
 from profiler.export.training_json import training_results
-from profiler.recording import CaseRecord, Recording
+from profiler.recording import Recording
 from profiler.rows import Row, Status, rows
 from profiler.workload import Pass
 

@@ -74,7 +74,13 @@ PLANS = {
     "split": Plan(WIDE, TALL, span=16, split=True),
     "in one block": Plan(replace(TALL, block_k=128), replace(WIDE, block_k=128), span=64, split=False),
 }
-CASES = {f"{shape}, {way}": (SHAPES[shape], PLANS[way]) for shape in SHAPES for way in ("whole", "split")} | {
+# Triton's interpreter takes a quarter of a second for a case: every shape goes one of two ways, these both.
+BOTH_WAYS = ("odd lengths, causal", "more queries, causal", "grouped, causal", "window, more queries")
+CASES = {
+    f"{shape}, {way}": (SHAPES[shape], PLANS[way])
+    for index, shape in enumerate(SHAPES)
+    for way in (("whole", "split") if shape in BOTH_WAYS else (("whole", "split")[index % 2],))
+} | {
     f"{shape}, in one block": (SHAPES[shape], PLANS["in one block"])
     for shape in ("odd lengths", "more queries, causal", "window", "one key head")
 }

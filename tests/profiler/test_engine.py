@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -410,3 +411,20 @@ def test_a_mig_slice_is_told_as_torch_tells_it() -> None:
     told = _gpu(whole, ready)
     assert told is not None
     assert (told.name, told.memory_bytes, told.sm_count, told.driver) == (name, 10 * 2**30, 16, "580")
+
+
+def test_a_folder_that_vanishes_ends_no_run_and_costs_no_result(tmp_path: Path) -> None:
+    """Not even where a worker dies after that, whose successor has no place for its log."""
+    folder = tmp_path / "sessions"
+    heard: list[Event] = []
+
+    def listen(engine: Engine, event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, CaseStarted) and engine.path.parent.exists():
+            shutil.rmtree(folder)
+
+    path, finished = run_engine(plan("dies", "pytorch"), folder, listen=listen)
+    assert (finished.ending, finished.results, finished.failures) == ("completed", 3, 1)
+    assert read_session(path).events == heard
+    (error,) = [event.message for event in heard if isinstance(event, Log) and event.level == "error"]
+    assert "has been removed" in error and "kept in memory" in error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,19 @@ import msgspec
 import pytest
 
 from profiler.conditions import LAG_S
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.control import (
+    Command,
+    EngineMessage,
+    Hello,
+    Measure,
+    Pause,
+    Resume,
+    SaveIn,
+    Saving,
+    Skip,
+    Stop,
+    Train,
+)
 from profiler.engine_server import EngineServer, commands_from_stdin
 from profiler.environment import resolve_device
 from profiler.events import (
@@ -494,3 +507,27 @@ def test_a_plan_for_which_no_worker_can_be_had_fails_alone(
     endings = [message.ending for message in screen.heard if isinstance(message, PlanEnded)]
     assert endings == ["failed", "completed"]
     assert finished.ending == "completed"
+
+
+def test_a_session_is_saved_in_another_folder_when_the_screen_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    async def script(screen: Screen) -> None:
+        await screen.until(SessionStarted)
+        shutil.rmtree(tmp_path / "sessions")
+        screen.send(Measure(plan=plan("pytorch")))
+        await screen.until(PlanEnded)
+        screen.send(SaveIn(folder=str(tmp_path / "file")))
+        screen.send(SaveIn(folder=str(tmp_path / "elsewhere")))
+        screen.send(Measure(plan=plan("sdpa")))
+        await screen.until(PlanEnded, 2)
+
+    screen, _ = play(tmp_path / "sessions", script)
+    path = screen.server.engine.path
+    assert path.parent == tmp_path / "elsewhere"
+    events = read_session(path).events
+    assert {event.implementation for event in events if isinstance(event, Result)} == {"pytorch", "sdpa"}
+    assert any("is, or lies under, a file" in log.message for log in screen.all_of(Log))
+    saving = [message for message in screen.heard if isinstance(message, Saving)]
+    assert "has been removed" in saving[0].problem
+    assert saving[-1] == Saving(path=str(path))

@@ -24,6 +24,7 @@ import pytest
 from profiler.events import CaseStarted, Event, Finished, Samples
 from profiler.recording import Recording
 from profiler.session_reader import read_session
+from profiler.state import STATE_VARIABLE
 from tests.tui.test_run import (
     COMMAND,
     HANG_S,
@@ -127,7 +128,7 @@ Opens = Callable[..., Screen]
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     """Starts the command with some options; whatever the test did, nothing of it is left afterwards."""
-    monkeypatch.setenv(remembered.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
     remembered.remember("cpu", TINY)
     screens: list[Screen] = []
     with tempfile.TemporaryDirectory(prefix="attnprof-") as short:  # a socket's path has at most 107 bytes
@@ -285,7 +286,7 @@ def test_a_recording_is_shown_with_its_device_and_numbers(args: tuple[str, ...],
 @pytest.fixture
 def stalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The app on a terminal that was read up to the first number and is full now; that terminal's own end."""
-    monkeypatch.setenv(remembered.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
     remembered.remember("cpu", TINY)
     terminal = Terminal(*pty.openpty())
     fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from profiler.state import STATE_VARIABLE, state_folder
 from tui.app.choice import Choice
-from tui.remembered import STATE_VARIABLE, recall, remember, state_folder
+from tui.remembered import recall, remember
 
 CHOICE = Choice(
     batch=4,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner, Result
@@ -139,6 +140,34 @@ def test_export_takes_the_format_from_the_files_name_and_says_where_it_wrote(
     assert len(list(csv.DictReader(io.StringIO(out.read_text())))) == 24
 
 
+def test_a_markdown_report_has_its_charts_in_a_folder_named_after_it(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my report.md"
+    result = attnprof("export", "last", "--sessions", folder, "-o", out)
+    assert f"wrote {out}, and 2 charts in my report-charts\n" in result.stderr
+    for target in re.findall(r"^!\[.*\]\((.*)\)$", out.read_text(), flags=re.MULTILINE):
+        assert (tmp_path / unquote(target)).read_bytes().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(("name", "charts"), [("x.md", "none"), ("x.csv", None), ("x.html", "svg")])
+def test_no_folder_is_made_where_there_are_no_charts_beside(
+    folder: Path, tmp_path: Path, name: str, charts: str | None
+) -> None:
+    option = ("--charts", charts) if charts else ()
+    result = attnprof("export", "one", "--sessions", folder, "-o", tmp_path / name, *option)
+    assert (result.exit_code, [path.name for path in tmp_path.iterdir() if path != folder]) == (0, [name])
+
+
+def test_charts_can_be_png(folder: Path, tmp_path: Path) -> None:
+    attnprof("export", "one", "--sessions", folder, "-o", tmp_path / "x.md", "--charts", "png")
+    (chart,) = (tmp_path / "x-charts").iterdir()
+    assert chart.suffix == ".png" and chart.read_bytes().startswith(b"\x89PNG")
+
+
+def test_html_on_standard_output_is_the_page_with_its_charts(folder: Path) -> None:
+    page = attnprof("export", "one", "--sessions", folder, "--format", "html").stdout
+    assert page.startswith("<!doctype html>") and "<figure><svg" in page
+
+
 def test_export_json_of_one_configuration_is_the_labs_object(folder: Path) -> None:
     result = attnprof("export", "one", "--sessions", folder, "--format", "json")
     assert "peak_memory_usage(MB)" in json.loads(result.stdout)
@@ -148,8 +177,10 @@ def test_export_json_of_one_configuration_is_the_labs_object(folder: Path) -> No
     ("args", "said"),
     [
         (("-o", "report.txt"), "the format of 'report.txt' cannot be told"),
-        (("--format", "pdf"), "there is no format 'pdf'; there are md, csv, json"),
+        (("--format", "pdf"), "there is no format 'pdf'; there are md, html, csv, json"),
         (("-o", "/no/such/folder/report.md"), "cannot be written"),
+        (("--charts", "svg"), "charts of Markdown are files beside it: add -o FILE, or --format html"),
+        (("--charts", "png", "--format", "csv"), "csv has no charts: leave out --charts"),
     ],
 )
 def test_export_refuses_in_a_sentence(folder: Path, args: tuple[str, ...], said: str) -> None:

@@ -38,7 +38,8 @@ def test_each_result_is_a_line_then_come_the_tables(trained: Done) -> None:
     ]
     assert all(" tokens/s  " in line and " ms a step" in line for line in lines[1:3])
     assert "gpt2-2x2x32, eager, float32, adamw-foreach, vocab 64" in lines
-    assert lines[-2:] == ["wrote report.md", f"saved sessions/{session_of(trained.folder).name}"]
+    wrote = "wrote report.md, and 2 charts in report-charts"
+    assert lines[-2:] == [wrote, f"saved sessions/{session_of(trained.folder).name}"]
 
 
 def test_the_session_holds_what_was_asked_for_and_every_step(trained: Done) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profiler.events import Estimate
+from profiler.rows import is_imported
 from profiler.units import margin
 from tui.app.bench_driver import Stage
 from tui.app.choice import Choice
@@ -30,6 +31,8 @@ def activity(
 ) -> tuple[str, str]:
     """What goes on, in a few words, and the look of them."""
     if view.mode in ("recording", "watch"):
+        if is_imported(view.recording):
+            return "imported", "warning"
         being_measured = view.running is not None or view.training is not None
         return ("being measured", "warning") if being_measured else ("recording", "muted")
     if view.lost:

@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from profiler.catalog import together
-from profiler.client import EngineClient, EngineError
-from profiler.control import EngineMessage, Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.client import EngineClient, EngineError, Heard
+from profiler.control import Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import Log, PlanEnded, Planned, TrainingPlanned
 from profiler.plan import Plan, PlanError
 from profiler.recording import Recording
@@ -172,7 +172,7 @@ class AttnprofApp(App[int]):
                 self.driver.leave()
             self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
 
-    def _hear(self, desk: Desk, message: EngineMessage) -> None:
+    def _hear(self, desk: Desk, message: Heard) -> None:
         was_training = desk.training is not None
         desk.hear(message)
         if desk.urgent and desk is self.desk:
@@ -464,9 +464,11 @@ class AttnprofApp(App[int]):
 
     def action_export(self) -> None:
         """Write the session's report, and send it to the clipboard."""
-        from tui.app import exporting
+        from tui.app import exporting, saving
 
-        if self.desk.recording.cases or self.desk.recording.trainings:
+        if self.live.unsaved and self.desk is self.live:
+            saving.ask_where_to_save(self, self.live)
+        elif self.desk.recording.cases or self.desk.recording.trainings:
             exporting.export_and_say(self, self.desk.recording, self.desk.view().path)
         else:
             self.notify("nothing has been measured yet", severity="warning")

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from profiler.client import EngineClient
-from profiler.control import Command, EngineMessage, Hello, Measure, Pause, Resume, Stop, Train
+import msgspec
+
+from profiler.client import EngineClient, Heard
+from profiler.control import Command, Hello, Measure, Pause, Resume, Saving, Stop, Train
 from profiler.events import Finished, PlanEnded, Planned, Samples, Telemetry, TrainingPlanned
 from profiler.plan import Plan
 from profiler.recording import Recording
@@ -33,6 +35,8 @@ class Desk:
     paused: bool = False
     lost: bool = False
     """Whether the engine has died: nothing more comes, and nothing can be measured."""
+    unsaved: str = ""
+    """Why the session is not being saved; empty while it is."""
     changed: bool = False
     """Whether there is anything new since this was last set to False."""
     urgent: bool = False
@@ -40,11 +44,16 @@ class Desk:
     _heard_s: float = 0.0
     _idle: int = 0
 
-    def hear(self, message: EngineMessage) -> None:
+    def hear(self, message: Heard) -> None:
         """Take in a message."""
         self.changed = True
         if isinstance(message, Hello):
             self.hello, self.urgent = message, True
+            return
+        if isinstance(message, Saving):
+            self.unsaved, self.urgent = message.problem, True
+            if self.hello is not None:
+                self.hello = msgspec.structs.replace(self.hello, path=message.path)
             return
         self._heard_s = self.clock()
         match message:

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from profiler.case_record import CaseRecord
 from profiler.plan import Plan
-from profiler.recording import CaseRecord, Recording
+from profiler.recording import Recording
 from profiler.rows import rows
 from profiler.workload import PASSES, Attention, Pass
 from tui.app.view import View
 from tui.columns import Line, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+
+_MOST_CASES_AT_ONCE = 300  # of which the rows take some thirty milliseconds
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,17 @@ class SweepState:
         """The sweep's plans, by their places in the session."""
         self._seen: dict[Attention, tuple[object, ...]] = {}
         self._lines: dict[Attention, list[Line]] = {}
+        self._cases: dict[int, CaseRecord] = {}
+        """Those of the sweep's plans."""
+        self._behind: dict[Attention, list[CaseRecord]] = {}
+        """Shapes whose lines are still to be computed, of a large recording."""
+        self._heard = 0
+        self._painted = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another update would have something new, though nothing came."""
+        return bool(self._behind)
 
     def expect(self) -> None:
         """The next plan that runs is the sweep's, even of a single shape."""
@@ -102,6 +117,7 @@ class SweepState:
         """Speedups refer to this one from the next update on."""
         self._baseline = implementation
         self._seen.clear()
+        self._painted = 0
 
     def update(self, view: View) -> bool:
         """Take in a view. True where `sweep` is another than before."""
@@ -113,6 +129,8 @@ class SweepState:
             self._read(plans[number], number, of_many=view.can_measure)
         self._plans_read = len(plans)
         self.is_running = view.running is not None and len(plans) - 1 in self._ours
+        if not plans and view.recording.cases and not view.can_measure:
+            self._ours.add(0)  # a file that has lost its plan still has what was measured
         if self._ours:
             self._fold(view.recording)
         if self.is_running:
@@ -142,6 +160,8 @@ class SweepState:
         self._ours.clear()
         self._seen.clear()
         self._lines.clear()
+        self._cases, self._behind = {}, {}
+        self._heard = self._painted = 0
 
     def _read(self, plan: Plan, number: int, *, of_many: bool) -> None:
         """Take up a plan that is a sweep's: of several shapes, or asked for here."""
@@ -164,20 +184,16 @@ class SweepState:
         )
 
     def _fold(self, recording: Recording) -> None:
-        ours = {number: case for number, case in recording.cases.items() if case.plan_number in self._ours}
-        by_shape: dict[Attention, list[CaseRecord]] = {}
-        for case in ours.values():
-            by_shape.setdefault(case.workload, []).append(case)
-        running = self._running_of(by_shape, next(reversed(ours.values()), None))
-        changed = running != self.sweep.running
-        for shape, cases in by_shape.items():
-            seen = tuple(map(_progress, cases))
-            if self._seen.get(shape) != seen:
-                self._seen[shape] = seen
-                self._lines[shape] = self._lines_of(recording, cases)
-                changed = True
-        if changed:
-            shown = replace(recording, cases=ours).latest().cases.values()
+        if recording.heard != self._heard or not self._seen:
+            self._heard = recording.heard
+            self._look_for_news(recording)
+        cases, begun = self._cases, self._running_of(recording)
+        changed = begun != self.sweep.running or bool(self._behind)
+        self._catch_up(recording)
+        # What is behind is painted when there is twice as much as before, for painting takes time too.
+        if changed and (not self._behind or len(self._lines) >= 2 * self._painted):
+            self._painted = len(self._lines)
+            shown = replace(recording, cases=cases).latest().cases.values()
             self.sweep = replace(
                 self.sweep,
                 lines={
@@ -185,18 +201,55 @@ class SweepState:
                     for shape, lines in self._lines.items()
                     for line in lines
                 },
-                running=running,
+                running=begun,
                 done=sum(case.done for case in shown),
                 baseline=self._baseline or self.sweep.baseline,
             )
 
-    def _running_of(
-        self, by_shape: Mapping[Attention, list[CaseRecord]], latest: CaseRecord | None
-    ) -> Attention | None:
+    def _look_for_news(self, recording: Recording) -> None:
+        """Which shapes something came for since they were last looked at."""
+        self._cases = {}
+        for shape, cases in recording.by_shape.items():
+            ours = {number: case for number, case in cases.items() if case.plan_number in self._ours}
+            seen = tuple(map(_progress, ours.values()))
+            if ours and self._seen.get(shape) != seen:
+                self._seen[shape] = seen
+                self._behind[shape] = list(ours.values())
+            self._cases.update(ours)
+        self._list_too(self._cases.values())
+
+    def _list_too(self, cases: Iterable[CaseRecord]) -> None:
+        """What was measured and stands in no plan, as in a file that was put together, is shown too."""
+        known = self.sweep
+        shapes = {**dict.fromkeys(known.shapes), **dict.fromkeys(case.workload for case in cases)}
+        names = {
+            **dict.fromkeys(known.implementations),
+            **dict.fromkeys(case.implementation for case in cases),
+        }
+        if len(shapes) > len(known.shapes) or len(names) > len(known.implementations):
+            self.sweep = replace(known, shapes=tuple(shapes), implementations=tuple(names))
+
+    def _catch_up(self, recording: Recording) -> None:
+        """Compute the lines of as many shapes as keys may wait for."""
+        done = 0
+        while self._behind and done < _MOST_CASES_AT_ONCE:
+            shape = next(iter(self._behind))
+            cases = self._behind.pop(shape)
+            self._lines[shape] = self._lines_of(recording, cases)
+            done += len(cases)
+            for case in cases:
+                case.let_go()
+
+    def _running_of(self, recording: Recording) -> Attention | None:
         """The shape being measured: that of the latest case, unless all its cases are through."""
+        latest = next(reversed(self._cases.values()), None)
         if latest is None or not self.is_running:
             return None
-        cases = [case for case in by_shape[latest.workload] if case.plan_number == latest.plan_number]
+        cases = [
+            case
+            for case in recording.by_shape[latest.workload].values()
+            if case.plan_number == latest.plan_number
+        ]
         through = len(cases) >= len(self.sweep.implementations) and all(case.done for case in cases)
         return None if through else latest.workload
 
@@ -209,8 +262,4 @@ class SweepState:
 
 def _progress(case: CaseRecord) -> tuple[object, ...]:
     """What changes whenever something came for a case."""
-    passes = tuple(
-        (which, len(record.device_ms), record.result, record.replayed, record.energy, record.kernels)
-        for which, record in case.passes.items()
-    )
-    return case.number, case.ended, case.check is not None, len(case.failures), passes
+    return case.number, case.ended, case.heard

@@ -27,6 +27,11 @@ class TrainState:
         self._baseline: str | None = None
         self._seen: object = None
 
+    @property
+    def is_behind(self) -> bool:
+        """Never: trainings are few."""
+        return False
+
     def set_baseline(self, implementation: str) -> None:
         """Speedups refer to this one from the next update on."""
         self._baseline = implementation

@@ -1,16 +1,31 @@
-"""`attnprof export`: a saved session as Markdown, CSV or JSON."""
+"""`attnprof export`: a saved session as a report for people, Markdown or HTML, or as CSV or JSON."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from profiler.export import FORMATS, UnknownFormat, export, format_of
+from profiler.export import (
+    CHARTS,
+    FORMATS,
+    Format,
+    UnknownFormat,
+    format_of,
+    has_charts,
+    report_for,
+    usual_charts,
+)
 from profiler.recording import Recording
-from profiler.units import plain_text
-from tui.commands.show import open_session
+from profiler.units import count, plain_text
 from tui.errors import Refusal
+from tui.showing import open_session
+
+if TYPE_CHECKING:
+    from profiler.export import Charts
+    from profiler.export.report import Report
 
 
 @click.command("export")
@@ -22,9 +37,16 @@ from tui.errors import Refusal
     help="What to write. [default: by the file's suffix]",
 )
 @click.option("-o", "--output", metavar="FILE", help="Where to write it; - is standard output. [default: -]")
+@click.option(
+    "--charts",
+    type=click.Choice(CHARTS),
+    help="Charts of Markdown, in a folder beside it, or within HTML. [default: svg]",
+)
 @click.option("--sessions", metavar="DIR", help="Where session files are. [default: ./sessions]")
-def command(session: str, format_name: str | None, output: str | None, sessions: str | None) -> None:
-    """Write a saved session as Markdown, CSV or JSON.
+def command(
+    session: str, format_name: str | None, output: str | None, charts: Charts | None, sessions: str | None
+) -> None:
+    """Write a saved session as Markdown, HTML, CSV or JSON.
 
     SESSION is a path, a unique part of a name in the sessions folder, or "last".
     """
@@ -32,24 +54,53 @@ def command(session: str, format_name: str | None, output: str | None, sessions:
         chosen = format_of(output, format_name)
     except UnknownFormat as error:
         raise Refusal(str(error)) from error
-    text = export(Recording.of(open_session(session, sessions).events), chosen)
-    if output in (None, "-"):
-        click.echo(text, nl=False)
-    else:
-        save(text, Path(output))
+    path = None if output in (None, "-") else Path(output)
+    _check(charts, chosen, path)
+    recording = Recording.of(open_session(session, sessions).events)
+    if path is not None:
+        _write(report_for(recording, chosen, path, charts or usual_charts(chosen, path)), path)
+        return
+    click.echo(report_for(recording, chosen, Path(), charts or usual_charts(chosen)).text, nl=False)
+    if chosen == "md" and charts is None and sys.stdout.isatty():
+        click.echo("its charts are files: -o report.md draws them beside it, -o report.html within", err=True)
+
+
+def _check(charts: Charts | None, format: Format, path: Path | None) -> None:
+    """Refuse charts where there is no place for them."""
+    if charts in (None, "none"):
+        return
+    if not has_charts(format):
+        raise Refusal(f"{format} has no charts: leave out --charts, or add --format md or html")
+    if format == "md" and path is None:
+        raise Refusal(
+            "charts of Markdown are files beside it: add -o FILE, or --format html, which has them within"
+        )
 
 
 def save(text: str, path: Path) -> None:
-    """Write a report, and say where.
+    """Write a text, and say where.
 
     Raises:
         Refusal: the file cannot be written.
     """
+    from profiler.export.report import Report
+
+    _write(Report(text), path)
+
+
+def _write(report: Report, path: Path) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        report.write(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Refusal(
-            f"'{plain_text(str(path))}' cannot be written ({reason}): give another --output"
-        ) from error
-    click.echo(f"wrote {plain_text(str(path))}", err=True)
+        where = plain_text(str(error.filename or path))
+        raise Refusal(f"'{where}' cannot be written ({reason}): give another --output") from error
+    click.echo(f"wrote {written(report, path)}", err=True)
+
+
+def written(report: Report, path: Path) -> str:
+    """What is where now: "report.md, and 3 charts in report-charts"."""
+    name = plain_text(str(path))
+    if not report.pictures:
+        return name
+    return f"{name}, and {count(len(report.pictures), 'chart')} in {plain_text(report.folder)}"

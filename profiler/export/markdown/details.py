@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from profiler.events import Accuracy
 from profiler.export.markdown.extent import Extent
-from profiler.export.markdown.results import case_columns
+from profiler.export.markdown.results import case_columns, headline
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.kernel_names import short_name
 from profiler.rows import Row, one_a_case
 from profiler.units import ShapeColumns, count, figure, mib, ms, percent, shape_columns, three_digits
 from profiler.wording import error_ratio, heads_checked, name_with_backend, sm_clock
-from profiler.workload import PASS_LABELS, PASSES, Pass
+from profiler.workload import PASS_LABELS, PASSES
 
 # Room for the template arguments that tell two kernels apart; the whole name is in the session.
 _KERNEL_NAME = 120
@@ -21,8 +21,10 @@ _FIRST_CALLS, _ACCURACY = "First calls", "First calls and accuracy"
 
 def details(all_rows: Sequence[Row], extent: Extent) -> Iterator[str]:
     """Each section that has something in it."""
+    if not extent.details:
+        return
     shapes = shape_columns(row.workload for row in all_rows)
-    told = [row for row in all_rows if extent.every_pass or row.which == _headline(all_rows)]
+    told = [row for row in all_rows if extent.every_pass or row.which == headline(all_rows)]
     measured = [row for row in told if row.device_ms]
     checked = one_a_case(row for row in all_rows if row.accuracy or row.first_calls_ms)
     for title, some, columns in (
@@ -46,19 +48,19 @@ def left_out(all_rows: Sequence[Row], extent: Extent) -> str | None:
     """What is not told for want of room, and where it is."""
     if extent.every_pass or not all_rows:
         return None
-    headline = _headline(all_rows)
+    which = headline(all_rows)
     said = (
-        f"The details are those of {PASS_LABELS[headline]}; `attnprof export SESSION -o x.csv` "
-        "has every pass."
+        f"The details are those of {PASS_LABELS[which]}; `attnprof export SESSION -o x.csv` has every pass."
     )
-    if any(row.kernels and not (extent.kernels and row.which == headline) for row in all_rows):
+    if not extent.details:
+        tables = "" if extent.every_table else f"The table is that of {PASS_LABELS[which]} alone. "
+        said = (
+            f"{tables}Details of clocks, memory and accuracy did not fit here: `attnprof export SESSION "
+            "-o x.html` has everything in one page, `-o x.csv` every figure."
+        )
+    if any(row.kernels and not (extent.kernels and row.which == which) for row in all_rows):
         said += " All kernels are in `attnprof export SESSION -o x.json`."
     return said
-
-
-def _headline(all_rows: Sequence[Row]) -> Pass:
-    """The pass that sums the others up: forward+backward, else the last there is."""
-    return max((row.which for row in all_rows), key=PASSES.index)
 
 
 def _cells(values: Sequence[float | None], text: Callable[[float], str]) -> list[str | None]:

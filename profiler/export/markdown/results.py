@@ -9,16 +9,22 @@ from profiler.export.markdown.text import Column, escape, section, table
 from profiler.rows import Row
 from profiler.units import TEXT_PARAMETERS, ShapeColumns, margin, mib, ms, percent, shape_columns, tflops
 from profiler.wording import error_ratio, name_with_backend, remarks, speedup, status_word
-from profiler.workload import PASS_LABELS, PASSES, Attention
+from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
 
 
 def pass_tables(all_rows: Sequence[Row], extent: Extent) -> Iterable[str]:
-    """A section for each pass that was measured."""
+    """A section for each pass that was measured, or for the one that sums up."""
     shapes = shape_columns(row.workload for row in all_rows)
-    for which in PASSES:
+    passes = PASSES if extent.every_table or not all_rows else (headline(all_rows),)
+    for which in passes:
         if of_pass := [row for row in all_rows if row.which == which]:
             columns = _columns(of_pass, shapes)
             yield section(PASS_LABELS[which].capitalize(), table(columns, aligned=extent.aligned))
+
+
+def headline(all_rows: Sequence[Row]) -> Pass:
+    """The pass that sums the others up: forward+backward, else the last there is."""
+    return max((row.which for row in all_rows), key=PASSES.index)
 
 
 def shape_cells(some: Sequence[Attention], shapes: ShapeColumns) -> list[Column]:

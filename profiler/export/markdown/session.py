@@ -23,6 +23,22 @@ def title(recording: Recording) -> str:
     return f"# {subject} on {escape(device_name(header.environment if header else None))}"
 
 
+def measured_on(recording: Recording) -> str | None:
+    """When, and with which software, in a sentence; all the rest of it is the environment's."""
+    header = recording.header
+    if header is None or header.imported:  # whose own words stand above
+        return None
+    environment, gpu = header.environment, header.environment.gpu
+    torch = environment.packages.get("torch")
+    parts = [
+        f"torch {torch}" if torch else "",
+        f"CUDA {environment.cuda}" if environment.cuda and gpu else "",
+        f"driver {gpu.driver}" if gpu and gpu.driver else "",
+        f"attnprof {header.attnprof}",
+    ]
+    return escape(f"Measured on {day(header.started)} with {', '.join(filter(None, parts))}.")
+
+
 def interruption(recording: Recording) -> str | None:
     """How the session ended, unless it completed."""
     how = ending(recording)
@@ -39,9 +55,25 @@ def summary(recording: Recording, all_rows: Sequence[Row]) -> str | None:
     lines += [f"Baseline: {code(recording.baseline)}"] if len(names) > 1 and recording.baseline else []
     lines += [f"Shape: {escape(shapes.caption())}"] if shapes.constant else []
     lines += [f"Varied: {', '.join(shapes.varying)}"] if shapes.varying else []
+    lines += [f"Rounds: {rounds}"] if (rounds := _rounds(recording)) else []
     if recording.plan and recording.plan.memory_limit_bytes:
         lines.append(f"Memory limit: {byte_count(recording.plan.memory_limit_bytes)}")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _rounds(recording: Recording) -> str:
+    """When a shape had been measured enough; "" where plans differ, or it was imported."""
+    rules = {plan.stopping for plan in recording.plans}
+    if len(rules) != 1 or (recording.header and recording.header.imported):
+        return ""
+    (rule,) = rules
+    rest = f", with {rule.cooldown_s:g} s of rest before each" if rule.cooldown_s else ""
+    if rule.repeats is not None:
+        return f"{rule.repeats:,} a shape{rest}"
+    return (
+        f"until the 95 % interval of each median is within ±{100 * rule.precision:g} %, "
+        f"at most {rule.budget_s:g} s a shape{rest}"
+    )
 
 
 def notes(recording: Recording) -> str | None:

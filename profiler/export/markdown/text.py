@@ -27,6 +27,13 @@ def code(text: str) -> str:
     return f"{fence}{padding}{text.replace('|', chr(92) + '|')}{padding}{fence}"
 
 
+def code_block(text: str, language: str) -> str:
+    """A line from a session as a block of code, which GitHub offers to copy."""
+    text = plain_text(text)
+    fence = "`" * max(3, max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table: its cells are Markdown already; None is nothing."""

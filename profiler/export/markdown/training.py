@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from profiler.events import Agreement
+from profiler.export.charts.wording import THROUGHPUT_AND_SPEEDUP
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.recording import Recording
 from profiler.study import StudyCell, StudyRow, StudyTable, study_tables
@@ -84,7 +85,9 @@ class TrainingReport:
         """The study's tables, one a section, and what is to be said of what has no figures there."""
         for each in self._tables:
             yield section(
-                f"Training: {escape(study_title(each))}", table(_study_columns(each), aligned=self._aligned)
+                f"Training: {escape(study_title(each))}",
+                table(_study_columns(each), aligned=self._aligned),
+                f"{THROUGHPUT_AND_SPEEDUP}." if any(map(_has_speedup, each.rows)) else None,
             )
         if remarks := list(self._remarks()):
             yield section("Remarks on training", "\n".join(f"- {remark}" for remark in remarks))
@@ -93,7 +96,8 @@ class TrainingReport:
         """What a step is made of, memory, clocks, compilation, agreement; folded."""
         measured = [row for row in self._rows if row.step_ms]
         compiled = [row for row in self._rows if row.compile_ms is not None]
-        checked = [row for row in self._rows if row.agreement]
+        # Of a row that was checked and never measured there is nothing that agreement would vouch for.
+        checked = [row for row in self._rows if row.agreement and (row.step_ms or row.status != "partial")]
         for title, some, columns in (
             ("What a step is made of", measured, _step_columns),
             ("Training: memory, clocks and power", measured, _device_columns),
@@ -166,11 +170,15 @@ def _study_columns(each: StudyTable) -> list[Column]:
     return columns
 
 
+def _has_speedup(row: StudyRow) -> bool:
+    return any(cell.speedup for cell in row.cells.values())
+
+
 def _throughput(cell: StudyCell) -> str | None:
     """Blank where it did not fit, as the study has it; the word for what else kept it from a figure."""
     if cell.tokens_per_s is not None:
         return tokens_per_s(cell.tokens_per_s)
-    return None if cell.status in ("oom", "pending", "running", "partial") else cell.status
+    return None if cell.status in ("oom", "pending", "running") else cell.status
 
 
 def _joined(words: tuple[str, str]) -> str | None:

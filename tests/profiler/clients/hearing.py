@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from profiler.client import EngineClient
-from profiler.control import EngineMessage
+from profiler.client import EngineClient, Heard
 
 Kind = TypeVar("Kind")
 
@@ -18,10 +17,10 @@ class Ear:
     """Keeps what it hears, and lets a test wait for more."""
 
     def __init__(self) -> None:
-        self.heard: list[EngineMessage] = []
+        self.heard: list[Heard] = []
         self._more = asyncio.Event()
 
-    def __call__(self, message: EngineMessage) -> None:
+    def __call__(self, message: Heard) -> None:
         self.heard.append(message)
         self._more.set()
 

@@ -8,11 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from profiler import line_reader
 from profiler.client import EngineClient, EngineError
+from profiler.clients import telling
 from profiler.clients.recorded import RecordedSession
 from profiler.control import Hello, Stop
+from profiler.deferred import Batch
 from profiler.events import SCHEMA, Catalog, Event, Log, SessionStarted
 from profiler.recording import Recording
+from profiler.rows import rows
 from tests.examples import header, hopper_events, lab6_events
 from tests.profiler.clients.hearing import hear_out
 
@@ -33,6 +37,22 @@ def test_all_is_told_in_order_after_a_hello_from_the_header_and_the_catalog(tmp_
     assert (hello.kind, hello.name, hello.device_name) == ("cuda", "cuda:0", "NVIDIA H100 80GB HBM3")
     assert (hello.path, hello.gpu) == (str(path), header().environment.gpu)
     assert [entry.name for entry in hello.catalog] == ["pytorch"]
+
+
+def test_a_large_session_is_told_in_batches_and_adds_up_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, *lab6_events())
+    monkeypatch.setattr(telling, "is_large", lambda file: True)
+    monkeypatch.setattr(line_reader, "_BLOCK_BYTES", 2000)
+    ear = asyncio.run(hear_out(RecordedSession(path)))
+    assert ear.all_of(Batch)
+    recording = Recording()
+    for message in ear.heard[1:]:
+        assert isinstance(message, Event | Batch)
+        recording.add(message)
+    assert repr(rows(recording)) == repr(rows(Recording.of(lab6_events())))
+    assert recording.last_s == Recording.of(lab6_events()).last_s
 
 
 def test_a_session_without_a_catalog_is_greeted_all_the_same(tmp_path: Path) -> None:
@@ -78,7 +98,7 @@ def test_what_is_no_session_is_refused(tmp_path: Path, content: bytes, why: str)
 
 
 def test_the_loop_has_its_turns_while_a_long_session_is_told(tmp_path: Path) -> None:
-    path = written(tmp_path, header(), *[Log(level="info", message="hello")] * 20_000)
+    path = written(tmp_path, header(), *[Log(level="info", message="hello")] * 100_000)
 
     async def scenario() -> int:
         telling = asyncio.create_task(hear_out(RecordedSession(path)))
@@ -86,7 +106,7 @@ def test_the_loop_has_its_turns_while_a_long_session_is_told(tmp_path: Path) -> 
         while not telling.done():
             await asyncio.sleep(0)
             turns += 1
-        assert len((await telling).all_of(Log)) == 20_000
+        assert len((await telling).all_of(Log)) == 100_000
         return turns
 
     assert asyncio.run(scenario()) > 3

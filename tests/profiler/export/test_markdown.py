@@ -25,7 +25,11 @@ from profiler.events import (
     SessionStarted,
 )
 from profiler.export import export
+from profiler.export.charts import pictures
+from profiler.export.markdown import render
+from profiler.export.markdown.charts import without_charts
 from profiler.export.markdown.text import Column, code, escape, table
+from profiler.plan import Stopping
 from profiler.recording import Recording
 from tests.examples import (
     CEILINGS,
@@ -96,12 +100,12 @@ def test_notes_stand_before_the_figures_with_their_days_and_are_no_markup() -> N
         "- the &lt;b&gt;fan&lt;/b&gt; \\| was \\`loud\\` (2026-11-23)",
         "- x (?)",
     ]
-    assert titles(told)[:2] == ["Notes", "Environment"]
+    assert titles(told)[:2] == ["Notes", "Which to take"]
 
 
 def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
     assert titles(report) == [
-        "Environment",
+        "Which to take",
         "Conditions",
         "Forward",
         "Backward",
@@ -110,6 +114,8 @@ def test_sections_stand_in_order_with_the_warnings_last(report: str) -> None:
         "(Memory)",
         "(First calls and accuracy)",
         "The device while measuring",
+        "Environment",
+        "How to measure this again",
         "What the words mean",
         "Warnings",
     ]
@@ -223,7 +229,7 @@ def test_the_gpus_own_counters_stand_beside_nvmls_clock(full: str) -> None:
 
 def test_a_session_that_takes_all_there_is_has_a_section_for_each(full: str) -> None:
     assert titles(full) == [
-        "Environment",
+        "Which to take",
         "Conditions",
         "Forward",
         "Forward+backward",
@@ -235,6 +241,8 @@ def test_a_session_that_takes_all_there_is_has_a_section_for_each(full: str) -> 
         "Graph breaks",
         "Ceilings",
         "The device while measuring",
+        "Environment",
+        "How to measure this again",
         "What the words mean",
     ]
 
@@ -410,6 +418,16 @@ def test_the_kernels_of_a_large_session_are_left_to_json_where_they_do_not_fit()
     assert "(Kernels)" not in titles(report)
 
 
+def test_a_session_of_hundreds_of_shapes_still_fits_into_a_pull_request() -> None:
+    names = ["pytorch", "sdpa", "flash2", "compiled", "sdpa-flash", "flex"]
+    whole = plan([attention(seq=seq) for seq in range(64, 64 * 61, 64)], names)
+    ran = [event for case in cases(whole) for event in (*checked(case), *measured(case))]
+    told = export(Recording.of([header(), Planned(plan=whole), *ran, Finished(ending="completed")]), "md")
+    assert len(told) < 65_536
+    assert [title for title in titles(told) if "orward" in title] == ["Forward+backward"]
+    assert "The table is that of forward+backward alone. Details of clocks" in told
+
+
 def test_a_table_that_is_not_aligned_says_the_same() -> None:
     columns = [Column("name", ["a", "bcd"], right=False), Column("ms", ["1.0", None])]
     assert table(columns, aligned=False) == "|name|ms|\n|-|-:|\n|a|1.0|\n|bcd|-|"
@@ -437,7 +455,7 @@ def test_a_session_that_was_never_closed_says_so() -> None:
 
 
 def test_a_complete_session_has_no_such_line() -> None:
-    assert ">" not in export(single(), "md").split("## Environment")[0]
+    assert "\n> " not in export(single(), "md")
 
 
 def test_one_implementation_is_compared_with_nothing() -> None:
@@ -459,6 +477,55 @@ def test_a_session_that_only_began_is_a_report_too() -> None:
     report = export(Recording.of([header()]), "md")
     assert "Nothing was measured." in report
     assert "## Environment" in report
+
+
+def test_the_software_and_the_day_stand_above_the_figures(report: str) -> None:
+    said = "Measured on 2026-11-22 with torch 2.13.0, CUDA 13.0, driver 570.86.15, attnprof 0.1.0."
+    assert report.index(said) < report.index("- Implementations:")
+
+
+@pytest.mark.parametrize(
+    ("stopping", "said"),
+    [
+        (Stopping(), "until the 95 % interval of each median is within ±1 %, at most 10 s a shape"),
+        (Stopping(repeats=30, cooldown_s=0.5), "30 a shape, with 0.5 s of rest before each"),
+    ],
+)
+def test_the_summary_says_when_a_shape_had_been_measured_enough(stopping: Stopping, said: str) -> None:
+    whole = msgspec.structs.replace(plan([attention()], ["flash2"]), stopping=stopping)
+    events = [header(), Planned(plan=whole), *measured(cases(whole)[0])]
+    assert f"\n- Rounds: {said}\n" in export(Recording.of(events), "md")
+
+
+def test_how_to_measure_it_again_is_the_command_with_the_commit_and_the_seed(report: str) -> None:
+    told = section(report, "How to measure this again")
+    assert told.startswith("```sh\nattnprof run --preset lab6\n```\n")
+    assert "It ran with attnprof 0.1.0 and torch 2.13.0." in told
+    assert "was at commit `2473df7`, with changes that were not committed. Seed: 0." in told
+
+
+def test_what_was_measured_in_the_app_is_opened_there() -> None:
+    events = [msgspec.structs.replace(header(), command="attnprof"), *lab6_events()[1:]]
+    told = section(export(Recording.of(events), "md"), "How to measure this again")
+    assert told.startswith("This was measured in the app (`attnprof`): `attnprof open`")
+
+
+def test_a_hostile_command_cannot_end_its_block() -> None:
+    events = [header(command=f"attnprof run ```` --label '{HOSTILE}'"), *lab6_events()[1:]]
+    told = section(export(Recording.of(events), "md"), "How to measure this again")
+    block = told.split("\n\n")[0].splitlines()
+    assert (block[0], block[-1], len(block)) == ("`````sh", "`````", 3)
+
+
+def test_charts_stand_before_the_tables_with_words_for_who_does_not_see_them() -> None:
+    shown = pictures(lab6())
+    links = {picture.name: f"a report-charts/{picture.name}.svg" for picture in shown}
+    told = render(lab6(), shown, links)
+    images = section(told, "Charts").split("\n\n")
+    assert titles(told).index("Charts") < titles(told).index("Forward")
+    assert len(images) == len(shown) == 2
+    assert all(re.fullmatch(r"!\[Bars\. .*\]\(a%20report-charts/[a-z-]+\.svg\)", image) for image in images)
+    assert without_charts(told) == export(lab6(), "md")
 
 
 HOSTILE = "a|b `c` <script>alert(1)</script>\n\n</details> *x* [l](http://e) __init__ \x1b[31m\nnext"

@@ -10,11 +10,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from profiler.events import TrainingPlanned
+from profiler.events import Event, Finished, Steps, TrainingPlanned, TrainingResult
 from profiler.export import export
 from profiler.recording import Recording
-from tests.examples import lab6_events
-from tests.training_examples import STUDY, study, study_events
+from tests.examples import header, lab6_events
+from tests.training_examples import (
+    STUDY,
+    study,
+    study_events,
+    trained,
+    training,
+    training_cases,
+    training_plan,
+)
 
 
 def sections(report: str) -> dict[str, str]:
@@ -71,6 +79,35 @@ def test_the_report_tells_of_steps_agreement_and_graph_breaks_and_names_the_form
     assert "arXiv:2204.02311" in report
     remarks = sections(report)["Remarks on training"]
     assert "- `pytorch`, context 4096: OOM: not even a batch of 1 fits (6.00 GiB asked for)" in remarks
+
+
+def test_the_table_says_what_throughput_and_speedup_are_of() -> None:
+    section = sections(export(study(), "md"))[
+        "Training: gpt2-small, compile, float16, adamw-foreach, vocab 16384"
+    ]
+    assert "Tokens/s are of all measured steps, speedups of each round's median step: " in section
+
+
+def test_agreement_of_what_was_never_measured_is_left_out() -> None:
+    def agreement_of(events: list[Event]) -> list[str]:
+        report = export(Recording.of(events), "md")
+        _, _, part = report.partition("<summary>Training: agreement of the first step</summary>")
+        return [
+            line.split("|")[1].strip() for line in part.partition("</details>")[0].splitlines()[4:] if line
+        ]
+
+    whole = training_plan([training()], batch=8)
+    first, second, _ = training_cases(whole)
+    checked_only = list(trained(second, batch=8, tokens_per_s=50_000))
+    checked_only = [each for each in checked_only if not isinstance(each, Steps | TrainingResult)]
+    events = [
+        header(),
+        TrainingPlanned(plan=whole),
+        *trained(first, batch=8, tokens_per_s=50_000),
+        *checked_only,
+        Finished(ending="interrupted"),
+    ]
+    assert agreement_of(events) == ["pytorch"]
 
 
 def test_csv_has_a_row_a_training_and_units_in_its_header() -> None:

@@ -15,7 +15,9 @@ from profiler.clients.demo import DemoEngine
 from profiler.clients.recorded import RecordedSession
 from profiler.control import Pause, Resume, Skip, Stop, Train
 from profiler.events import CaseStarted, Finished, Kernel, Kernels, PlanEnded, Planned, TrainingPlanned
+from profiler.export.markdown.charts import without_charts
 from profiler.plan import Plan
+from profiler.state import STATE_VARIABLE
 from tests.examples import attention, cases, checked, measured, plan, single_events, telemetry
 from tests.training_examples import study_events, trained, training, training_cases, training_plan
 from tests.tui.app.fake import FakeEngine, hello, opening
@@ -56,7 +58,7 @@ RECORDED = "20261122T102112Z-h100-80gb-hbm3-sweep.jsonl"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of its own, where what is remembered and exported goes."""
-    monkeypatch.setenv(remembered.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -383,8 +385,10 @@ def test_e_writes_the_report_and_says_where(folder: Path) -> None:
             (report,) = folder.glob("*.md")
             assert report.name == "20261122T043206Z-h100-80gb-hbm3.md"
             assert said(app).startswith(f"wrote {report.name} (")
-            assert app.clipboard == report.read_text()
-            assert "| flash2 |" in app.clipboard or "flash2" in app.clipboard
+            text = report.read_text()
+            assert "](20261122T043206Z-h100-80gb-hbm3-charts/" in text
+            assert app.clipboard == without_charts(text)
+            assert "flash2" in app.clipboard
             await press(pilot, "e")
             assert len(list(folder.glob("*.md"))) == 2
 

@@ -11,6 +11,7 @@ import pytest
 
 from profiler.events import Catalog, CatalogEntry, PlanEnded, Planned
 from profiler.plan import Plan
+from profiler.state import STATE_VARIABLE
 from profiler.units import describe_shape
 from profiler.workload import Attention
 from tests.examples import attention, cases, checked, failed, measured, plan, samples, telemetry
@@ -32,7 +33,6 @@ from tests.tui.app.whole import (
     type_in,
     until,
 )
-from tui import remembered
 from tui.app.app import AttnprofApp
 from tui.app.choice import default_choice, full_plan, quick_plan
 from tui.app.screens.details import DetailsScreen
@@ -46,7 +46,7 @@ WIDE = (160, 48)
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(remembered.STATE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path))
 
 
 async def turned(app: AttnprofApp, pilot: AppPilot, client: FakeEngine, *keys: str) -> Plan:

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from profiler.events import CaseStarted, Event, Failure, Kernels, Planned
 from profiler.recording import Recording
+from profiler.session_list import summary
 from profiler.session_reader import read_session
 from tests.examples import (
     attention,
@@ -287,7 +288,10 @@ def test_the_same_view_again_is_not_drawn_again() -> None:
     details(hopper_again, 7, scenario)
 
 
-@pytest.mark.parametrize("path", sorted(SESSIONS.glob("*.jsonl")), ids=lambda path: path.stem)
+RECORDED = sorted(path for path in SESSIONS.glob("*.jsonl") if not summary(path).is_training)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_every_case_of_the_recorded_sessions_can_be_shown(path: Path) -> None:
     recording = Recording.of(read_session(path).events)
 

@@ -14,6 +14,7 @@ from textual.app import App
 from impls.contract import DeviceInfo
 from profiler.environment import Device
 from profiler.events import Gpu
+from profiler.export import export
 from profiler.plan import Plan, Stopping, Takes
 from profiler.recording import Recording
 from profiler.workload import Attention
@@ -32,7 +33,8 @@ def test_a_report_has_the_sessions_name_and_takes_the_place_of_none(tmp_path: Pa
     second = export_report(lab6(), SESSION, tmp_path)
     assert first.path.name == "20261122T043206Z-h100-lab6.md"
     assert second.path.name == "20261122T043206Z-h100-lab6-2.md"
-    assert first.path.read_text() == second.path.read_text() == first.markdown
+    assert first.markdown == second.markdown == export(lab6(), "md")
+    assert "](20261122T043206Z-h100-lab6-2-charts/attention-time.svg)" in second.path.read_text()
     assert first.markdown.startswith("# lab6: attention on NVIDIA H100")
 
 
@@ -66,7 +68,9 @@ def test_the_report_is_copied_or_its_path_where_it_is_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exported = export_report(lab6(), SESSION, tmp_path)
-    assert exported.clipboard == exported.markdown and "the report was sent" in exported.said
+    assert (
+        exported.clipboard == exported.markdown and "the report without its charts was sent" in exported.said
+    )
     monkeypatch.setattr("tui.app.exporting._MOST_COPIED_BYTES", 100)
     assert exported.clipboard == str(exported.path) and "its path was sent" in exported.said
 
@@ -79,14 +83,39 @@ def test_the_app_says_where_the_report_is_and_copies_it(
         async with app.run_test() as pilot:
             path = export_and_say(app, lab6(), SESSION)
             assert path is not None and path.is_file()
-            assert app.clipboard == path.read_text()
+            assert app.clipboard == export(lab6(), "md")
+            await app.workers.wait_for_complete()
+            drawn = path.with_name(f"{path.stem}-charts")
+            assert {chart.name for chart in drawn.iterdir()} == {"attention-time.svg", "attention-memory.svg"}
             await pilot.pause()
             (told,) = app._notifications
             assert told.message.startswith(f"wrote {path.name} (")
+            assert (
+                f"2 charts are drawn into {drawn.name}; the report without its charts was sent"
+                in told.message
+            )
             (tmp_path / "gone").mkdir()
             monkeypatch.chdir(tmp_path / "gone")
             (tmp_path / "gone").rmdir()
             assert export_and_say(app, lab6(), SESSION) is None
+
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(scenario())
+
+
+def test_the_app_says_where_charts_could_not_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        app: App[None] = App()
+        async with app.run_test() as pilot:
+            (tmp_path / f"{SESSION.stem}-charts").write_text("a file")
+            assert export_and_say(app, lab6(), SESSION) is not None
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            last = list(app._notifications)[-1]
+            assert last.severity == "error"
+            assert f"the charts of {SESSION.stem}.md cannot be drawn (File exists)" in last.message
 
     monkeypatch.chdir(tmp_path)
     asyncio.run(scenario())

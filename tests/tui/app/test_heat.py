@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.presets import PRESETS
-from profiler.workload import Attention
+from profiler.axes import axes_of
 from tests.examples import attention
 from tui.app.pictures.heat import HeatMap, Tile, draw, levels, painted_style
-from tui.app.pictures.series import axes_of, curves, short_size, table, winners
+from tui.app.pictures.series import curves, table, winners
 
 SHADES = " ░▒▓█"
 GRID = [attention(seq=seq, heads=heads) for heads in (8, 16) for seq in (512, 1024, 2048)]
@@ -89,58 +88,6 @@ def test_black_stands_on_light_and_white_on_dark() -> None:
     assert painted_style((0, 114, 178)).startswith("#ffffff")
 
 
-def test_axes_are_the_parameters_that_vary() -> None:
-    axes = axes_of(GRID)
-    assert {axis.name: axis.values for axis in axes.axes} == {
-        "seq": ("512", "1024", "2048"),
-        "heads": ("8", "16"),
-    }
-    assert axes.longest() == ("seq", "heads")
-
-
-def test_a_parameter_that_another_settles_is_no_axis() -> None:
-    axes = axes_of(PRESETS["fa3-paper"].workloads)
-    assert axes.names == ("seq", "heads", "causal")
-    assert axes["seq"].together == ("batch",)
-    assert axes["heads"].along == {"16": "head dim 128", "32": "head dim 64"}
-
-
-def test_values_stand_in_ascending_order_and_words_as_they_came() -> None:
-    shapes = [attention(seq=seq, causal=causal) for causal in (True, False) for seq in (4096, 512, 1024)]
-    axes = axes_of(shapes)
-    assert axes["seq"].values == ("512", "1024", "4096")
-    assert axes["causal"].values == ("yes", "no")
-    assert not axes["causal"].is_numeric
-    assert axes["causal"].ticks() == ((0.0, "causal"), (1.0, "full"))
-
-
-def test_no_window_stands_behind_the_windows() -> None:
-    axes = axes_of([attention(window=None), attention(window=256), attention(window=64)])
-    assert axes["window"].values == ("64", "256", "none")
-
-
-def test_one_shape_has_no_axes() -> None:
-    assert axes_of([attention()]).axes == ()
-
-
-@pytest.mark.parametrize(
-    ("changes", "name", "labels"),
-    [
-        ({"decode": True, "seq_q": 16, "seq_k": 1024}, "decode", ("no decode", "decode")),
-        ({"dropout": 0.1}, "dropout", ("none", "0.1")),
-        ({"softcap": 50.0}, "softcap", ("50", "none")),
-        ({"batch": 2, "lengths": (1024, 8)}, "lengths", ("equal", "8..1024 (1,032 tokens)")),
-    ],
-)
-def test_what_only_some_shapes_have_can_be_an_axis(
-    changes: dict[str, object], name: str, labels: tuple[str, ...]
-) -> None:
-    without = {key: changes[key] for key in ("batch", "seq_q", "seq_k") if key in changes}
-    axes = axes_of([attention(**without), attention(**changes)])
-    assert [axis.name for axis in axes.axes] == [name]
-    assert tuple(label for _, label in axes[name].ticks()) == labels
-
-
 def test_curves_follow_one_axis_where_the_others_are_fixed() -> None:
     found = curves(VALUES, axes_of(GRID), "seq", {"heads": "16"})
     assert found["slow"] == [(512.0, 528.0), (1024.0, 1040.0), (2048.0, 2064.0)]
@@ -164,17 +111,3 @@ def test_the_winner_is_the_best_of_each_place() -> None:
     better["lower"] = {name for name, _ in winners(VALUES, axes, "heads", "seq", {}, "lower").values()}
     better["higher"] = {name for name, _ in winners(VALUES, axes, "heads", "seq", {}, "higher").values()}
     assert better == {"lower": {"fast"}, "higher": {"slow"}}
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [("512", "512"), ("1024", "1k"), ("16384", "16k"), ("1536", "1536"), ("none", "none")],
-)
-def test_lengths_are_written_as_the_field_does(value: str, written: str) -> None:
-    assert short_size(value) == written
-
-
-def test_every_shape_has_a_place() -> None:
-    shapes: tuple[Attention, ...] = PRESETS["lab6"].workloads
-    axes = axes_of(shapes)
-    assert len({tuple(axes.at(shape).items()) for shape in shapes}) == len(shapes)

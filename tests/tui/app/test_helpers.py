@@ -10,8 +10,8 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from profiler.client import EngineClient, EngineError
-from profiler.control import EngineMessage, Measure, Stop
+from profiler.client import EngineClient, EngineError, Heard
+from profiler.control import Measure, Stop
 from profiler.events import Event
 from profiler.plan import Plan
 from profiler.recording import Recording
@@ -99,8 +99,8 @@ def test_cursors_stand_still() -> None:
 
 
 def test_the_fake_engine_says_its_opening_and_what_is_pushed_and_keeps_commands() -> None:
-    async def scenario() -> list[EngineMessage]:
-        heard: list[EngineMessage] = []
+    async def scenario() -> list[Heard]:
+        heard: list[Heard] = []
         fake = FakeEngine(opening())
         client: EngineClient = fake
         fake.die("it was killed")
@@ -118,8 +118,8 @@ def test_the_fake_engine_says_its_opening_and_what_is_pushed_and_keeps_commands(
 def test_the_fake_engine_can_measure() -> None:
     plan = Plan(workloads=(attention(seq=64),), implementations=("pytorch", "sdpa-flash"))
 
-    async def scenario() -> list[EngineMessage]:
-        heard: list[EngineMessage] = []
+    async def scenario() -> list[Heard]:
+        heard: list[Heard] = []
         fake = FakeEngine(opening(), answer=Measuring(sdpa_flash=4.0))
         await fake.close()
         await fake.run(heard.append)

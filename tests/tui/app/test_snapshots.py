@@ -26,6 +26,7 @@ from profiler.events import (
     TrainingChecked,
     TrainingPlanned,
 )
+from profiler.state import STATE_VARIABLE
 from tests.examples import accuracy, attention, cases, checked, failed, header, measured, plan, samples
 from tests.training_examples import (
     begun,
@@ -41,7 +42,6 @@ from tests.tui.app.fake import FakeEngine, hello, opening
 from tests.tui.app.pilot import drive
 from tests.tui.app.snapshots import assert_screen
 from tests.tui.app.whole import QUICK_ONLY, ROOT, running, settle, tell, until
-from tui import remembered
 from tui.app.choice import default_choice, quick_plan
 from tui.app.pictures import lines
 from tui.config import Settings
@@ -56,7 +56,7 @@ pytestmark = pytest.mark.parametrize("size", SIZES)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with some sessions: paths that are shown are the same everywhere."""
-    monkeypatch.setenv(remembered.STATE_VARIABLE, str(tmp_path / "state"))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sessions").mkdir()
     for name in (RECORDED, *(f"*-h100-80gb-hbm3-{other}.jsonl" for other in OTHERS)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from profiler.control import Hello
-from profiler.events import CatalogEntry, Finished, Planned
+from profiler.events import CatalogEntry, Event, Finished, Planned
 from profiler.plan import Plan
 from profiler.presets import PRESETS
 from profiler.recording import Recording
@@ -77,17 +78,19 @@ class Host(App[None]):
 
 def begun(of: Plan, whole: int, *, finished: bool = False) -> Recording:
     """A sweep whose first `whole` shapes are measured, and the next one has begun."""
-    recording = Recording.of([header(), Planned(plan=of)])
-    for index, case in enumerate(cases(of)):
-        shape = index // len(of.implementations)
-        events = [] if shape > whole else checked(case)
-        events += measured(case, speed=1 + index % 2) if shape < whole else []
-        events += [samples(case, "fwd_bwd", count=4)] if shape == whole else []
-        for event in events:
-            recording.add(event)
+    recording = Recording.of([header(), Planned(plan=of), *measured_so_far(of, whole)])
     if finished:
         recording.add(Finished(ending="interrupted"))
     return recording
+
+
+def measured_so_far(of: Plan, whole: int) -> Iterator[Event]:
+    """What is told of its first `whole` shapes, and of the next one, which has begun."""
+    for index, case in enumerate(cases(of)):
+        shape = index // len(of.implementations)
+        yield from [] if shape > whole else checked(case)
+        yield from measured(case, speed=1 + index % 2) if shape < whole else []
+        yield from [samples(case, "fwd_bwd", count=4)] if shape == whole else []
 
 
 @cache
@@ -184,8 +187,8 @@ def test_while_it_runs_it_shows_how_far_it_is_and_its_keys_speak_to_the_engine()
         recording = begun(LENGTHS, 0)
         async with host.run_test(size=(80, 24)) as pilot:
             await show(pilot, host, View(hello=HELLO, recording=recording, running=LENGTHS, now_s=5.0))
-            later = begun(LENGTHS, 2)
-            recording.cases, recording.plans = later.cases, later.plans
+            for event in measured_so_far(LENGTHS, 2):
+                recording.add(event)
             running = View(hello=HELLO, recording=recording, running=LENGTHS, now_s=45.0)
             await show(pilot, host, running)
             head = host.text(SweepHead)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from profiler.recording import CaseRecord
+from profiler.case_record import CaseRecord
 from profiler.rows import Row
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.look import Look

@@ -147,7 +147,7 @@ def draw(chart: LineChart, width: int, height: int, *, ascii_only: bool = False)
     known = tuple(
         replace(curve, points=kept)
         for curve in chart.curves
-        if (kept := tuple(point for point in curve.points if math.isfinite(point[1])))
+        if (kept := tuple(point for point in curve.points if _can_be_drawn(point[1])))
     )
     if not known:
         return Text("no figures to draw yet", style="dim")
@@ -163,6 +163,11 @@ def draw(chart: LineChart, width: int, height: int, *, ascii_only: bool = False)
     labels = _labels(marked, up, rows, names)
     lines = [line + label for line, label in zip(body, [*labels, Text(), Text()], strict=True)]
     return Text("\n").join([Text(chart.title, style="bold"), *lines])
+
+
+def _can_be_drawn(value: float) -> bool:
+    """What a broken session may hold besides has no place on a scale."""
+    return value == 0 or 1e-30 < abs(value) < 1e30
 
 
 def _figure(

@@ -22,31 +22,44 @@ _LONGEST_ENDING = 24
 
 @dataclass(frozen=True)
 class SessionRows:
-    """The columns that fit into a width, and the gap between them."""
+    """The columns that fit into a width, and the gap between them.
+
+    `letters` are those of the sessions that are marked, "" for the others; where none is they take no room.
+    """
 
     columns: list[Column]
     gap: int
     ellipsis: str
+    letters: Sequence[str] = ()
 
     @classmethod
-    def fitting(cls, sessions: Sequence[SessionSummary], width: int, glyphs: Glyphs) -> SessionRows:
+    def fitting(
+        cls, sessions: Sequence[SessionSummary], width: int, glyphs: Glyphs, letters: Sequence[str] = ()
+    ) -> SessionRows:
         """Long texts are cut first, then the least important columns go."""
+        room = width - (4 if any(letters) else 2)
         whole = _columns(sessions, label=24, varied=28)
-        columns, gap = fit(whole, width - 2)
+        columns, gap = fit(whole, room)
         if len(columns) < len(whole):
-            columns, gap = fit(_columns(sessions, label=16, varied=14), width - 2)
-        return cls(columns, gap, glyphs.ellipsis)
+            columns, gap = fit(_columns(sessions, label=16, varied=14), room)
+        return cls(columns, gap, glyphs.ellipsis, letters if any(letters) else ())
 
     def header(self, look: Look) -> Text:
         """The titles."""
-        return self._line([Text(column.title.strip()) for column in self.columns], "  ", look.header)
+        before = "    " if self.letters else "  "
+        return self._line([Text(column.title.strip()) for column in self.columns], before, look.header)
 
     def row(self, index: int, mark: str, look: Look) -> Text:
         """One session."""
         cells = [column.cells[index].copy() for column in self.columns]
         for cell in cells:
             cell.style = look.of_column(str(cell.style))
-        return self._line(cells, f"{mark} ", Style.null())
+        line = self._line(
+            cells, f"{mark} {self.letters[index] or ' '} " if self.letters else f"{mark} ", Style.null()
+        )
+        if self.letters:
+            line.stylize(look.chosen, 2, 3)
+        return line
 
     def _line(self, cells: list[Text], before: str, style: Style) -> Text:
         line = Text(before, style)

@@ -237,11 +237,7 @@ class BenchScreen(Screen[None]):
         """What a recording has, or what a demonstration can play."""
         if self._shown is not None and self._shown.mode == "demo":
             return self._playable
-        return (
-            tuple({case.workload: None for case in self._shown.recording.cases.values()})
-            if self._shown
-            else ()
-        )
+        return tuple(self._shown.recording.by_shape) if self._shown else ()
 
     def _under_cursor(self) -> str | None:
         """The implementation that the focused panel's cursor is on."""
@@ -313,4 +309,4 @@ class BenchScreen(Screen[None]):
 
 def _device(hello: Hello) -> str:
     """Its name; that it is no GPU is said first, so that it is seen where names are cut."""
-    return hello.device_name if hello.kind == "cuda" else f"CPU: {hello.device_name}"
+    return f"CPU: {hello.device_name}" if hello.kind == "cpu" else hello.device_name

@@ -13,8 +13,9 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from profiler import wording
+from profiler.case_record import CaseRecord
 from profiler.plan import Plan
-from profiler.recording import CaseRecord, Recording
+from profiler.recording import Recording
 from profiler.rows import Row, rows
 from profiler.units import describe_shape
 from profiler.workload import Pass

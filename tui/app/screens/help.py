@@ -15,6 +15,7 @@ from textual.widgets import Footer
 
 from profiler import wording
 from profiler.column_meanings import COLUMN_MEANINGS
+from profiler.compare.meanings import MEANINGS as COMPARED
 from profiler.training_wording import TRAINING_COLUMN_MEANINGS, TRAINING_MEANINGS
 from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
@@ -87,7 +88,8 @@ class HelpScreen(Screen[None]):
         marks = {word: meaning for word, meaning in wording.MEANINGS.items() if word not in _READING}
         lines += _section("Marks and remarks", marks.items(), width, look)
         trained = TRAINING_COLUMN_MEANINGS | TRAINING_MEANINGS
-        return [*lines, *_section("Of training", trained.items(), width, look)][:-1]
+        lines += _section("Of training", trained.items(), width, look)
+        return [*lines, *_section("Of a comparison", COMPARED.items(), width, look)][:-1]
 
 
 def keys_of(screen: Screen[Any]) -> tuple[list[_Key], list[_Key]]:

@@ -11,11 +11,16 @@ from tui.app.choice import Choice
 from tui.app.view import View
 from tui.app.widgets.grid import GridTable
 
+_BREATH_S = 0.01  # keys have their turn between two parts of a long fold
+
 
 class Followed(Protocol):
     """What there is to paint, kept up to date from the app's views."""
 
     is_running: bool
+
+    @property
+    def is_behind(self) -> bool: ...
 
     def set_baseline(self, implementation: str) -> None: ...
     def update(self, view: View) -> bool: ...
@@ -69,6 +74,12 @@ class PlanScreen(Screen[None], Generic[_State]):
             self._fill()
         if self.is_mounted:
             self._paint(anew=changed)
+        if self._state.is_behind:
+            self.set_timer(_BREATH_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._state.is_behind and self.is_current:
+            self.show(self._view)
 
     def action_pause(self) -> None:
         self.post_message(self.Paused(not self._view.paused))

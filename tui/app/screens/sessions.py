@@ -1,4 +1,4 @@
-"""The sessions in a folder: open one, go on with one, label it, note something, export it.
+"""The sessions in a folder: open one, go on with one, label it, note something, export it, compare some.
 
 Nothing here deletes a session.
 """
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from string import ascii_uppercase
 from typing import ClassVar
 
 from rich.text import Text
@@ -24,7 +25,7 @@ from profiler.session import SessionError
 from profiler.session_edit import add_note, label_problem, note_problem, relabel
 from profiler.session_list import SessionSummary, newest_first, session_files, summary
 from profiler.session_reader import read_session
-from profiler.units import count, plain_text
+from profiler.units import count, listed, plain_text
 from tui.app.exporting import export_and_say
 from tui.app.screens.prompt import PromptScreen
 from tui.app.view import View
@@ -61,13 +62,21 @@ class SessionsScreen(Screen[None]):
 
     AUTO_FOCUS = "SessionTable"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "c", "compare", "Compare", id="sessions.compare", tooltip="Compare the sessions marked with A"
+        ),
         Binding("l", "label", "Label", id="sessions.label", tooltip="Give the session another label"),
         Binding("n", "note", "Note", id="sessions.note", tooltip="Add a note to the session"),
         Binding("e", "export", "Export", id="sessions.export", tooltip="Write the session as Markdown"),
         Binding("R", "resume", "Resume", id="sessions.resume", tooltip="Measure what the session left out"),
         Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Show only sessions with a text"),
         Binding(
-            "escape", "leave", "Back", show=False, id="sessions.back", tooltip="End the filter, or go back"
+            "escape",
+            "leave",
+            "Back",
+            show=False,
+            id="sessions.back",
+            tooltip="End filter or marks, or go back",
         ),
     ]
 
@@ -77,6 +86,8 @@ class SessionsScreen(Screen[None]):
         self._known: dict[Path, SessionSummary] = {}
         self._problem = ""
         self._filter = ""
+        self._marked: list[Path] = []
+        """Those to compare, in the order in which they were marked: the first is the base."""
 
     def compose(self) -> ComposeResult:
         """A line about the folder, the list, the filter while it is typed, and the keys."""
@@ -118,6 +129,7 @@ class SessionsScreen(Screen[None]):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         self._known = {path: found.get(path) or self._known[path] for path in paths}
+        self._marked = [path for path in self._marked if path in self._known]
         self._paint()
 
     def _is_current(self, path: Path) -> bool:
@@ -139,12 +151,24 @@ class SessionsScreen(Screen[None]):
             else "There are no sessions here yet: what is measured is saved here."
         )
         shown = f"{len(sessions)} of " if self._filter else ""
-        title = f"{plain_text(str(self._folder))}: {shown}{count(len(self._known), 'session')}"
+        place = f"in {plain_text(str(self._folder))}: {shown}{count(len(self._known), 'session')}"
         filtered = f"  filter: {plain_text(self._filter)}" if self._filter else ""
+        hint = "; space marks some to compare" if len(self._known) > 1 and not self._marked else ""
         self.query_one("#sessions-title", Static).update(
-            Text.assemble(("Sessions ", "bold"), f"in {title}{filtered}", overflow="crop", no_wrap=True)
+            Text.assemble(
+                ("Sessions ", "bold"), f"{self._marks}{place}{filtered}{hint}", overflow="crop", no_wrap=True
+            )
         )
-        self._table.update(sessions, empty)
+        self._table.update(sessions, empty, dict(zip(self._marked, ascii_uppercase, strict=False)))
+        self.refresh_bindings()
+
+    @property
+    def _marks(self) -> str:
+        """What is marked, and what to do with it; ahead of the folder, whose name may be long."""
+        letters = ascii_uppercase[: len(self._marked)]
+        if len(letters) > 1:
+            return f"{listed(list(letters))} are marked: c compares with A; "
+        return "A is the base: mark another to compare with it; " if letters else ""
 
     @property
     def _table(self) -> SessionTable:
@@ -158,6 +182,20 @@ class SessionsScreen(Screen[None]):
         else:
             self.post_message(self.Open(event.session.path))
 
+    def on_session_table_marked(self, event: SessionTable.Marked) -> None:
+        """Mark it, or take its mark away; only what can be read can be compared."""
+        event.stop()
+        path = event.session.path
+        if path in self._marked:
+            self._marked.remove(path)
+        elif event.session.problem:
+            self._refuse(f"'{plain_text(path.name)}' cannot be compared: {event.session.problem}")
+        elif len(self._marked) == len(ascii_uppercase):
+            self._refuse(f"no more than {len(ascii_uppercase)} sessions can be compared")
+        else:
+            self._marked.append(path)
+        self._paint()
+
     def on_session_table_moved(self, event: SessionTable.Moved) -> None:
         """Some keys are for some sessions only."""
         event.stop()
@@ -168,7 +206,9 @@ class SessionsScreen(Screen[None]):
         if not self.is_mounted:
             return True
         if action == "leave":
-            return self._is_filtering or self._lies_on_another
+            return self._is_filtering or bool(self._marked) or self._lies_on_another
+        if action == "compare":
+            return len(self._marked) > 1
         if action not in ("label", "note", "export", "resume"):
             return True
         session = self._table.session
@@ -181,6 +221,12 @@ class SessionsScreen(Screen[None]):
         """Ask for the rest of the session to be measured."""
         if session := self._table.session:
             self.post_message(self.Resume(session.path))
+
+    def action_compare(self) -> None:
+        """Set the marked sessions beside each other."""
+        from tui.app.screens.compare import CompareScreen
+
+        self.app.push_screen(CompareScreen(self._marked))
 
     def action_label(self) -> None:
         """Ask for a label, and give it."""
@@ -211,6 +257,7 @@ class SessionsScreen(Screen[None]):
             return
         self._known[renamed] = summary(renamed)
         self._known.pop(path, None)
+        self._marked = [renamed if marked == path else marked for marked in self._marked]
         self._paint()
         self._table.choose(renamed)
         self.post_message(self.Renamed(path, renamed))
@@ -246,13 +293,16 @@ class SessionsScreen(Screen[None]):
         self._table.focus()
 
     def action_leave(self) -> None:
-        """End the filter if there is one, else go back."""
+        """End the filter if there is one, else take the marks away, else go back."""
         if self._is_filtering:
             box = self.query_one("#sessions-filter", Input)
             box.value = ""
             box.remove_class("open")
             self._table.focus()
             self.refresh_bindings()
+        elif self._marked:
+            self._marked = []
+            self._paint()
         elif self._lies_on_another:
             self.app.pop_screen()
 

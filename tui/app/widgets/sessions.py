@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +30,13 @@ class SessionTable(PaintedRows, can_focus=True):
             super().__init__()
             self.session = session
 
+    class Marked(Message):
+        """The session is to be compared, or no longer."""
+
+        def __init__(self, session: SessionSummary) -> None:
+            super().__init__()
+            self.session = session
+
     class Moved(Message):
         """The cursor came to another session, or the list was changed under it."""
 
@@ -44,11 +51,20 @@ class SessionTable(PaintedRows, can_focus=True):
         Binding("home", "move(-1000000)", "Newest", show=False, id="sessions.first"),
         Binding("end", "move(1000000)", "Oldest", show=False, id="sessions.last"),
         Binding("enter", "open", "Open", id="sessions.open", tooltip="Open the session as a recording"),
+        Binding(
+            "space,m",
+            "mark",
+            "Mark",
+            show=False,
+            id="sessions.mark",
+            tooltip="Mark the session, to compare it",
+        ),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._sessions: list[SessionSummary] = []
+        self._letters: dict[Path, str] = {}
         self._cursor = 0
         self._first = 0
         self._room = 1
@@ -66,12 +82,15 @@ class SessionTable(PaintedRows, can_focus=True):
         """Those that are shown."""
         return self._sessions
 
-    def update(self, sessions: Sequence[SessionSummary], empty: str) -> None:
-        """Show these; `empty` is said where there are none."""
-        if (list(sessions), empty) == (self._sessions, self._empty):
+    def update(
+        self, sessions: Sequence[SessionSummary], empty: str, letters: Mapping[Path, str] | None = None
+    ) -> None:
+        """Show these, the marked ones with their `letters`; `empty` is said where there are none."""
+        marked = dict(letters or {})
+        if (list(sessions), empty, marked) == (self._sessions, self._empty, self._letters):
             return
         chosen = self.session.path if self.session else None
-        self._sessions, self._empty, self._rows = list(sessions), empty, None
+        self._sessions, self._empty, self._letters, self._rows = list(sessions), empty, marked, None
         self._put(chosen)
 
     def choose(self, path: Path) -> None:
@@ -102,6 +121,11 @@ class SessionTable(PaintedRows, can_focus=True):
         if self.session:
             self.post_message(self.Opened(self.session))
 
+    def action_mark(self) -> None:
+        """Mark the session under the cursor, or take its mark away."""
+        if self.session:
+            self.post_message(self.Marked(self.session))
+
     def on_click(self, event: Click) -> None:
         """A click puts the cursor there, a double click opens."""
         where = event.get_content_offset(self)
@@ -117,7 +141,8 @@ class SessionTable(PaintedRows, can_focus=True):
         if self.session is None:
             return [Text(plain_text(self._empty), self.look.muted)]
         if self._rows is None or self._rows[0] != width:
-            self._rows = width, SessionRows.fitting(self._sessions, width, self.glyphs)
+            letters = [self._letters.get(session.path, "") for session in self._sessions]
+            self._rows = width, SessionRows.fitting(self._sessions, width, self.glyphs, letters)
         rows = self._rows[1]
         below = about(self.session, width, self.look)[: min(_MOST_ABOUT, height // _SHARE_ABOUT)]
         self._room = max(1, height - 2 - len(below))
