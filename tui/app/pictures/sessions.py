@@ -118,7 +118,8 @@ def _shapes(session: SessionSummary) -> str:
     """How many, "+" where more follow; of training they are rows."""
     if not session.shapes:
         return ""
-    return f"{session.shapes}{'+' if session.has_more else ''}{' rows' if session.is_training else ''}"
+    noun = " row" if session.shapes == 1 and not session.has_more else " rows"
+    return f"{session.shapes}{'+' if session.has_more else ''}{noun if session.is_training else ''}"
 
 
 _ENDING_STYLE = {"completed": MUTED, "running": FASTEST}
