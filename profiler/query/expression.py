@@ -82,9 +82,9 @@ class _Binder(Generic[Entry]):
     def truth(self, node: Node) -> _Truth[Entry]:
         match node:
             case Both(parts):
-                return partial(_both, [self.truth(part) for part in parts])
+                return partial(_decided, False, [self.truth(part) for part in parts])
             case Either(parts):
-                return partial(_either, [self.truth(part) for part in parts])
+                return partial(_decided, True, [self.truth(part) for part in parts])
             case Not(part):
                 return partial(_opposite, self.truth(part))
             case Alone(operand):
@@ -94,7 +94,7 @@ class _Binder(Generic[Entry]):
             case Compared(operands, operators):
                 pairs = zip(operands, operators, operands[1:], strict=False)
                 steps = [self._compare(left, sign, right) for left, sign, right in pairs]
-                return steps[0] if len(steps) == 1 else partial(_both, steps)
+                return steps[0] if len(steps) == 1 else partial(_decided, False, steps)
 
     def _field(self, operand: Operand, beside: Operand | None = None) -> Field[Entry] | None:
         """The field that a word is; none where it is a value of the word field that it stands `beside`."""
@@ -189,7 +189,7 @@ class _Binder(Generic[Entry]):
         if field is None:
             raise self._no_field_in(node.operand, node.operand)
         found = [self._with_value(self._use(field), "==", item) for item in node.among]
-        either: _Truth[Entry] = partial(_either, found)
+        either: _Truth[Entry] = partial(_decided, True, found)
         return partial(_opposite, either) if node.negated else either
 
     def _part_of(self, node: In) -> _Truth[Entry]:
@@ -213,23 +213,13 @@ class _Binder(Generic[Entry]):
         return QueryError(f"{_written(left)} is compared with no field; for example: {syntax.EXAMPLE}")
 
 
-def _both(parts: list[_Truth[Entry]], entry: Entry) -> bool | None:
-    found: bool | None = True
+def _decided(decisive: bool, parts: list[_Truth[Entry]], entry: Entry) -> bool | None:
+    """The `decisive` truth as soon as one part has it; else what is not known leaves all of it so."""
+    found: bool | None = not decisive
     for part in parts:
         truth = part(entry)
-        if truth is False:
-            return False
-        if truth is None:
-            found = None
-    return found
-
-
-def _either(parts: list[_Truth[Entry]], entry: Entry) -> bool | None:
-    found: bool | None = False
-    for part in parts:
-        truth = part(entry)
-        if truth is True:
-            return True
+        if truth is decisive:
+            return decisive
         if truth is None:
             found = None
     return found
