@@ -105,7 +105,7 @@ def pairs(recordings: Sequence[Recording]) -> list[tuple[Row, Row]]:
     """Each published row with the one measured for it, where there is one."""
     found = measured(recordings)
     keyed = ((row, found.get((row.mode, row.model, row.context))) for row in published())
-    return [(theirs, ours) for theirs, ours in keyed if ours is not None]
+    return [(theirs, ours) for theirs, ours in keyed if ours and (ours.cells or ours.out_of_memory)]
 
 
 def table(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
@@ -248,22 +248,28 @@ def claims(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
 
 
 def report(recordings: Sequence[Recording]) -> Iterator[str]:
+    """A part by memory limit: batches under one limit say nothing of those under another."""
+    for held_to in dict.fromkeys(map(_held_to, recordings)):
+        yield from (f"# {held_to}", "")
+        yield from part([recording for recording in recordings if _held_to(recording) == held_to])
+
+
+def part(recordings: Sequence[Recording]) -> Iterator[str]:
     """The tables, published / measured in each cell, and the claims."""
     some = pairs(recordings)
-    yield from (f"Held to: {', '.join(dict.fromkeys(map(_held_to, recordings)))}.", "")
     for mode in MODES:
         for model in dict.fromkeys(row.model for row, _ in some if row.mode == mode):
             of_model = [pair for pair in some if (pair[0].mode, pair[0].model) == (mode, model)]
             yield from (f"## {model}, {mode} (published / measured)", "", *table(of_model), "")
     if any(cell.is_launch_bound for _, ours in some for cell in ours.cells.values()):
         yield from (f"`{WAITED}` launch-bound: in a good part of each step the GPU waited for the host.", "")
-    yield from ("## What the tables show", "", *claims(some))
+    yield from ("## What the tables show", "", *claims(some), "")
 
 
 def _held_to(recording: Recording) -> str:
     plan = recording.training_plan
     limit_bytes = plan.memory_limit_bytes if plan else None
-    return "all the memory there is" if limit_bytes is None else byte_count(limit_bytes)
+    return "Without a limit" if limit_bytes is None else f"Held to {byte_count(limit_bytes)}"
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from benchmarks.gpt2_study import (
     published,
     report,
 )
-from profiler.events import TrainingResult
+from profiler.events import TrainingPlanned, TrainingResult
 from profiler.recording import Recording
 from profiler.training_presets import TRAINING_PRESETS
 from tests.training_examples import study, study_events
@@ -43,13 +43,27 @@ def test_only_rows_that_a_session_has_are_compared() -> None:
 
 def test_published_and_measured_stand_beside_each_other_and_claims_have_verdicts() -> None:
     lines = list(report([study()]))
-    assert lines[0] == "Held to: 12.0 GiB."
+    assert lines[0] == "# Held to 12.0 GiB"
     assert lines[2] == "## gpt2-small, compile (published / measured)"
     assert lines[6].startswith("| 256 | 52 / 52 | 63,820 / 63,820 | 64 / 64 | 72,785 / 72,785 |")
     assert "| - / - | - / - |" in next(line for line in lines if line.startswith("| 4096 |"))
     verdicts = [line.split("|")[-2].strip() for line in lines if line.startswith("| eager, medium")]
     assert verdicts == ["not measured"]
     assert any(line.endswith("| holds |") for line in lines)
+
+
+def test_sessions_under_another_limit_are_a_part_of_their_own() -> None:
+    free = Recording.of(
+        [
+            msgspec.structs.replace(event, plan=msgspec.structs.replace(event.plan, memory_limit_bytes=None))
+            if isinstance(event, TrainingPlanned)
+            else event
+            for event in study_events()
+        ]
+    )
+    lines = list(report([study(), free]))
+    assert [line for line in lines if line.startswith("# ")] == ["# Held to 12.0 GiB", "# Without a limit"]
+    assert len([line for line in lines if line.startswith("| 256 |")]) == 2
 
 
 def test_a_throughput_in_which_the_gpu_waited_is_marked() -> None:

@@ -24,6 +24,7 @@ _MOST_GROWTH = 4
 # A guess that leaves room for so many candidates more, or fewer, is right: the line from what is held at
 # any batch foretells too little.
 _NEAR = 2
+_FAR = 8
 
 
 def candidates(most: int = MOST) -> list[int]:
@@ -54,8 +55,10 @@ def largest_batch(
             return search.sizes[search.low] if search.low >= 0 else 0
         is_likely = first is not None and len(search.peaks) == 1 and search.high == len(search.sizes)
         index = search.next()
-        # Foretold to be far too small, a guess is right: what ends it is then something else than memory.
-        if is_likely and (index <= search.low + _NEAR or search.sizes[index] > 2 * search.sizes[search.low]):
+        # Without its matrix of scores attention leaves room for a few times as many sequences. Where there
+        # is room for far more, something else than memory ended the search of the case that it comes from.
+        is_near = index <= search.low + _NEAR
+        if is_likely and (is_near or search.sizes[index] > _FAR * search.sizes[search.low]):
             index = search.low + 1
 
 
@@ -69,6 +72,8 @@ class _Search:
     peaks: dict[int, int] = field(default_factory=dict)
     low: int = -1
     high: int = field(init=False)
+    refused: int = 0
+    """How many in a row did not fit."""
 
     def __post_init__(self) -> None:
         self.high = len(self.sizes)
@@ -80,8 +85,10 @@ class _Search:
     def note(self, index: int, peak_bytes: int | None) -> None:
         if peak_bytes is None:
             self.high = index
+            self.refused += 1
         else:
             self.low = index
+            self.refused = 0
             self.peaks[self.sizes[index]] = peak_bytes
 
     @property
@@ -107,8 +114,8 @@ class _Search:
             if size <= most and self._foretold(size, before, largest) <= self.room_bytes
         ]
         index = len(hopeful) - 1
-        if index >= self.high:  # memory splinters here more than a step's width
-            index = (self.low + self.high) // 2
+        if index >= self.high:  # memory splinters, mostly by a step's width: go down from there, ever faster
+            index = max(self.high - 2 ** max(self.refused - 1, 0), (self.low + self.high) // 2)
         return min(max(index, self.low + 1), self.high - 1)
 
     def _foretold(self, size: int, small: int, large: int) -> float:

@@ -213,8 +213,10 @@ def test_after_running_out_of_memory_all_of_it_is_there_again(device: CudaDevice
 
 
 def test_a_case_beside_others_has_the_time_and_memory_that_it_has_alone(device: CudaDevice) -> None:
-    together = look_at(measured(device, short()))
-    (alone,) = look_at(measured(device, short(), names=["sdpa-flash"])).values()
+    """At a batch that keeps the GPU busy: what a shared host needs for a step differs from run to run."""
+    together = look_at(measured(device, short(), batch=48))
+    (alone,) = look_at(measured(device, short(), batch=48, names=["sdpa-flash"])).values()
+    assert alone.gpu_busy_percent is not None and alone.gpu_busy_percent > 90
     beside = together["sdpa-flash"]
     assert beside.peak_bytes == pytest.approx(alone.peak_bytes, rel=0.01)
     assert beside.step_ms.median == pytest.approx(alone.step_ms.median, rel=0.1)
