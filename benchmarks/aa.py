@@ -22,9 +22,9 @@ import torch
 
 import impls
 from impls import Implementation
+from profiler.engine.protocol import MeasureShape, WorkerMessage
 from profiler.events import Samples
-from profiler.plan import Case, Stopping, Takes
-from profiler.protocol import MeasureShape, WorkerMessage
+from profiler.plans.plan import Case, Stopping, Takes
 from profiler.stats import estimate, paired_ratio
 from profiler.worker.devices import CudaDevice
 from profiler.worker.shape import measure_shape

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from profiler.control import Command, EngineMessage, Hello, Measure, Stop
+from profiler.engine.control import Command, EngineMessage, Hello, Measure, Stop
 from profiler.events import (
     SCHEMA,
     Accuracy,
@@ -33,7 +33,7 @@ from profiler.events import (
     SessionStarted,
     Telemetry,
 )
-from profiler.plan import Case, Plan
+from profiler.plans.plan import Case, Plan
 from profiler.version import VERSION
 
 NAMES = tuple(f"kernel-{number:02}" for number in range(1, 21))

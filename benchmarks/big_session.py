@@ -5,7 +5,7 @@
 
 The session is made by benchmarks/big_session_events.py as runs make theirs: four plans of 1,400 shapes,
 six implementations each, ten rounds of three passes, with checks, memory, clocks and readings at 10 Hz.
-Appending is a run's own (profiler.session_keeping): every result is timed without waiting for the disk, and
+Appending is a run's own (profiler.session.keeping): every result is timed without waiting for the disk, and
 a share of them with (fsync, as a run does). What opens the session are the real commands in a
 pseudo-terminal: wall time is from the start of the process, Python's own included, until `show` has ended,
 and until the app of `attnprof open` has read all of it and painted that; memory is the most that was
@@ -37,8 +37,8 @@ from pathlib import Path
 from benchmarks.app import processor
 from benchmarks.big_session_events import events
 from profiler.events import Event, Finished, PlanEnded, Result
-from profiler.session import SessionWriter
-from profiler.session_keeping import SessionKeeper
+from profiler.session.file import SessionWriter
+from profiler.session.keeping import SessionKeeper
 
 OPENINGS = 5
 SYNCED = 2000

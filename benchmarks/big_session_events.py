@@ -28,7 +28,7 @@ from profiler.events import (
     SessionStarted,
     Telemetry,
 )
-from profiler.plan import Case, Plan
+from profiler.plans.plan import Case, Plan
 from profiler.stats import estimate, mega_cycles
 from profiler.workload import PASSES, Attention, Pass
 

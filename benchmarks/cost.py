@@ -22,10 +22,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.presets import PRESETS
-from profiler.recording import Recording
-from profiler.rows import rows
-from profiler.session_reader import read_session
+from profiler.plans.presets import PRESETS
+from profiler.results.rows import rows
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.stats import estimate
 from profiler.workload import Attention
 

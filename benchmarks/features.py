@@ -35,10 +35,10 @@ from benchmarks.features_pool import ChildLost, Order, Pool, Report
 from benchmarks.features_report import Run, render, verdict
 from benchmarks.features_results import Result, judge
 from impls.contract import DeviceInfo, Implementation
-from profiler.environment import Device, DeviceError, describe, resolve_device
+from profiler.engine.protocol import Ready
 from profiler.features import matrix
-from profiler.protocol import Ready
-from profiler.telemetry import usable_cpus
+from profiler.machine.environment import Device, DeviceError, describe, resolve_device
+from profiler.machine.telemetry import usable_cpus
 from profiler.units import count
 
 CHILD = (sys.executable, "-m", "benchmarks.features_child")

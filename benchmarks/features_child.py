@@ -20,8 +20,8 @@ import torch
 import impls
 from benchmarks.features_protocol import Task, Tried
 from impls.contract import Attend, Implementation, Workload
+from profiler.engine.protocol import Ready
 from profiler.events import Accuracy
-from profiler.protocol import Ready
 from profiler.worker.accuracy import Reference
 from profiler.worker.calls import Calls
 from profiler.worker.check import CannotRun, Checked, check

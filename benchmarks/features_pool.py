@@ -22,7 +22,7 @@ from typing import IO
 import msgspec
 
 from benchmarks.features_protocol import Task, Tried
-from profiler.protocol import Ready
+from profiler.engine.protocol import Ready
 from profiler.units import count
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -35,17 +35,17 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.fuzz_mutations import Lines, bases, broken
-from profiler import session_reader
-from profiler.client import Heard
+from profiler.clients.client import Heard
 from profiler.clients.recorded import RecordedSession
+from profiler.engine.session_run import missing, missing_training
 from profiler.export import export
-from profiler.recording import Recording
-from profiler.rows import rows
-from profiler.session import SessionError
-from profiler.session_list import summary
-from profiler.session_reader import read_recording, read_session
-from profiler.session_run import missing, missing_training
-from profiler.training_rows import training_rows
+from profiler.results.rows import rows
+from profiler.session import reader as session_reader
+from profiler.session.file import SessionError
+from profiler.session.listing import summary
+from profiler.session.reader import read_recording, read_session
+from profiler.session.recording import Recording
+from profiler.training.rows import training_rows
 
 INPUTS = 1_000_000
 ROWS_ONE_IN = 5
@@ -218,9 +218,9 @@ def _rows_of(path: Path, recording: Recording, *, alike: bool) -> None:
 def _show(path: Path, recording: Recording, html_too: bool) -> None:
     from rich.console import Console
 
-    from tui.details import details
-    from tui.tables import results_table
-    from tui.training_tables import training_view
+    from tui.tables.details import details
+    from tui.tables.results import results_table
+    from tui.tables.training import training_view
 
     summary(path)
     missing(recording)

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.published import LENGTHS, PUBLISHED
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session_reader import read_session
+from profiler.results.rows import Row, rows
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.stats import paired_ratio
 from profiler.workload import PASS_LABELS, PASSES, Pass
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from profiler.recording import Recording
-from profiler.session_reader import read_session
-from profiler.training_presets import TRAINING_PRESETS
-from profiler.training_rows import training_rows
-from profiler.training_wording import tokens_per_s
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
+from profiler.training.presets import TRAINING_PRESETS
+from profiler.training.rows import training_rows
+from profiler.training.wording import tokens_per_s
 from profiler.units import byte_count, ratio
 
 PUBLISHED = Path(__file__).with_name("gpt2_study.json")

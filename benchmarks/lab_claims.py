@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session_reader import read_session
+from profiler.results.rows import Row, rows
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.units import ms, ratio, tflops
 from profiler.workload import PASS_LABELS, PASSES, Pass
 

@@ -36,8 +36,8 @@ TARGET = 0.003
 
 SAMPLER = """
 import sys, time
-from profiler import telemetry
-from profiler.nvml import Nvml
+from profiler.machine import telemetry
+from profiler.machine.nvml import Nvml
 device = Nvml.open().find(sys.argv[1])
 readings = 0
 def count(event):

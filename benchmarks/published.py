@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session_reader import read_session
+from profiler.results.rows import Row, rows
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.workload import PASS_LABELS, PASSES
 
 PUBLISHED = Path(__file__).with_name("published_h100.json")

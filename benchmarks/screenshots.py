@@ -21,8 +21,8 @@ from textual.pilot import Pilot
 
 from profiler.clients.demo import DemoEngine
 from profiler.clients.recorded import RecordedSession
-from profiler.control import Measure
-from profiler.plan import Plan
+from profiler.engine.control import Measure
+from profiler.plans.plan import Plan
 from tui.app.app import AttnprofApp
 from tui.app.choice import Choice, choice_of
 from tui.app.screens.bench import BenchScreen

@@ -1,1 +1,1 @@
-"""The engine: plans, workers, measurement, telemetry, session files and reports."""
+"""All but the screens: plans, the engine and its workers, the machine, sessions, and what they answer."""

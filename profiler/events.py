@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from profiler.plan import Plan
-from profiler.training import Training
-from profiler.training_plan import TrainingPlan
+from profiler.plans.plan import Plan
+from profiler.training.model import Training
+from profiler.training.plan import TrainingPlan
 from profiler.workload import Attention, Pass
 
 SCHEMA = (1, 5)

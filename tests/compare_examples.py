@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from profiler.events import Environment, Event, Finished, Memory, Planned, SessionStarted, TrainingPlanned
-from profiler.plan import Case
-from profiler.recording import Recording
+from profiler.plans.plan import Case
+from profiler.session.recording import Recording
 from profiler.workload import Attention, Pass
 from tests.examples import attention, cases, checked, failed, header, measured, plan
 from tests.training_examples import trained, training, training_cases, training_failed, training_plan

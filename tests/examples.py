@@ -35,8 +35,8 @@ from profiler.events import (
     SessionStarted,
     Telemetry,
 )
-from profiler.plan import Case, Plan
-from profiler.recording import Recording
+from profiler.plans.plan import Case, Plan
+from profiler.session.recording import Recording
 from profiler.stats import estimate
 from profiler.workload import PASSES, Attention, Pass
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from profiler.protocol import MeasureTraining
+    from profiler.engine.protocol import MeasureTraining
 
 LONGEST_BYTES = 100_000
 """What the engine is to take for the longest line, so that a longer one is soon said."""
@@ -34,7 +34,7 @@ GARBAGE = {
 
 
 def train(request: MeasureTraining, how: str, say: Callable[..., None]) -> None:
-    from profiler.protocol import ShapeDone, Visiting
+    from profiler.engine.protocol import ShapeDone, Visiting
     from tests.training_examples import trained
 
     for case in request.cases:
@@ -57,8 +57,7 @@ def main() -> None:
 
     import msgspec
 
-    from profiler.events import CaseChecked, CaseStarted, Ceilings, CopyRate, Result, Samples
-    from profiler.protocol import (
+    from profiler.engine.protocol import (
         CutShort,
         MeasureCeilings,
         MeasureTraining,
@@ -68,6 +67,7 @@ def main() -> None:
         Visiting,
         WorkerMessage,
     )
+    from profiler.events import CaseChecked, CaseStarted, Ceilings, CopyRate, Result, Samples
     from profiler.stats import estimate
 
     how, garbage = sys.argv[1], GARBAGE.get(sys.argv[2], b"")

@@ -21,10 +21,10 @@ from profiler.events import (
     TrainingResult,
     TrainingStarted,
 )
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.stats import estimate
-from profiler.training import Mode, Optimizer, Training, gpt2
-from profiler.training_plan import TrainingCase, TrainingPlan
+from profiler.training.model import Mode, Optimizer, Training, gpt2
+from profiler.training.plan import TrainingCase, TrainingPlan
 from tests.examples import GIB, header
 
 IMPLEMENTATIONS = ("pytorch", "sdpa-flash", "flash2")

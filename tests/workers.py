@@ -9,13 +9,13 @@ from pathlib import Path
 
 import impls
 from impls import Implementation
-from profiler.engine import Engine, only
-from profiler.environment import resolve_device
+from profiler.engine.engine import Engine, only
+from profiler.engine.protocol import MeasureShape, WorkerMessage
+from profiler.engine.session_run import Session
+from profiler.engine.work import AnyPlan
 from profiler.events import Event, Finished
-from profiler.plan import Case, Stopping, Takes
-from profiler.protocol import MeasureShape, WorkerMessage
-from profiler.session_run import Session
-from profiler.work import AnyPlan
+from profiler.machine.environment import resolve_device
+from profiler.plans.plan import Case, Stopping, Takes
 from profiler.worker.devices import Device
 from profiler.worker.shape import measure_shape
 from profiler.workload import PASSES, Attention, Pass

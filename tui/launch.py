@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profiler.client import EngineClient
+from profiler.clients.client import EngineClient
 from tui import config
 from tui.errors import Refusal
 from tui.output import complain, put
@@ -48,7 +48,7 @@ def settings_with(
     """
     from textual.theme import BUILTIN_THEMES
 
-    from profiler.session import FOLDER_VARIABLE
+    from profiler.session.file import FOLDER_VARIABLE
 
     try:
         settings = config.load()

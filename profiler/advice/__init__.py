@@ -4,7 +4,7 @@ from profiler.advice.courses import Course, Stretch, courses
 from profiler.advice.picks import Choice, PassPick, Pick, picks
 from profiler.advice.training_picks import TrainingPick, training_courses, training_picks
 from profiler.advice.words import course_line
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 
 __all__ = [
     "Choice",

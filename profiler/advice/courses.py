@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from profiler.advice.picks import PassPick, Pick
-from profiler.axes import Axis, axes_of
+from profiler.results.axes import Axis, axes_of
 from profiler.units import TEXT_PARAMETERS, ShapeColumns, shape_columns
 from profiler.workload import PASSES, Attention, Pass
 

@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 
 from profiler.advice.picks import PassPick, Pick, picks
 from profiler.advice.training_picks import TrainingPick, training_picks
-from profiler.recording import Recording
-from profiler.rows import is_imported
-from profiler.session import SessionError
-from profiler.session_reader import read_recording
-from profiler.training import Training
+from profiler.results.rows import is_imported
+from profiler.results.wording import device_name
+from profiler.session.file import SessionError
+from profiler.session.reader import read_recording
+from profiler.session.recording import Recording
+from profiler.training.model import Training
 from profiler.units import byte_count, plain_text
-from profiler.wording import device_name
 from profiler.workload import Attention, Pass
 
 AnyPick = TypeVar("AnyPick", PassPick, TrainingPick)

@@ -10,11 +10,11 @@ from math import comb
 from typing import Literal, Protocol
 
 from profiler.events import LEAST_SAMPLES, Estimate
-from profiler.recording import Recording
-from profiler.rows import Row, Status, is_imported, rows
+from profiler.results.rows import Row, Status, is_imported, rows
+from profiler.results.wording import name_with_backend
+from profiler.session.recording import Recording
 from profiler.stats import CONFIDENCE, paired_ratio
-from profiler.training_rows import TrainingStatus
-from profiler.wording import name_with_backend
+from profiler.training.rows import TrainingStatus
 from profiler.workload import Attention, Pass
 
 NEAR = 1.01

@@ -10,15 +10,15 @@ import msgspec
 
 from profiler.advice.courses import Course, stretches
 from profiler.advice.picks import Choice, Over, Pick, kernel, not_slower, of_no_rounds
-from profiler.axes import Axis
 from profiler.events import Estimate
-from profiler.recording import Recording
-from profiler.rows import is_imported
+from profiler.results.axes import Axis
+from profiler.results.rows import is_imported
+from profiler.session.recording import Recording
 from profiler.stats import CONFIDENCE
-from profiler.training import Training
-from profiler.training_columns import training_columns
-from profiler.training_rows import TrainingRow, ratio_of_rounds, training_rows
-from profiler.training_wording import training_name
+from profiler.training.columns import training_columns
+from profiler.training.model import Training
+from profiler.training.rows import TrainingRow, ratio_of_rounds, training_rows
+from profiler.training.wording import training_name
 
 
 @dataclass(frozen=True, kw_only=True)

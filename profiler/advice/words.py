@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from profiler.advice.courses import Course, Stretch
 from profiler.advice.picks import NEAR, Pick
 from profiler.events import LEAST_SAMPLES, Estimate
-from profiler.training_wording import TRAINING_STATUS_WORDS
+from profiler.results.wording import LAUNCH_BOUND, NOT_CONVERGED
+from profiler.training.wording import TRAINING_STATUS_WORDS
 from profiler.units import count, listed, plain_text, ratio, ratio_within
-from profiler.wording import LAUNCH_BOUND, NOT_CONVERGED
 from profiler.workload import PASS_LABELS
 
 Name = Callable[[str], str]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from profiler.child_process import ChildProcess
-from profiler.client import EngineError, Hear
+from profiler.clients.client import EngineError, Hear
 from profiler.clients.turns import Turns
-from profiler.control import Command, EngineMessage
+from profiler.engine.child_process import ChildProcess
+from profiler.engine.control import Command, EngineMessage
 from profiler.events import Finished
 from profiler.units import plain_text
 
@@ -22,7 +22,7 @@ _LONGEST_QUOTE = 80
 
 
 class ChildEngine:
-    """Starts `command`, and speaks profiler.control with it.
+    """Starts `command`, and speaks profiler.engine.control with it.
 
     `command` is handed over word by word, never through a shell. Its stderr is added to `log`, which is
     removed at the end if there is nothing in it. Ctrl+C in the terminal does not reach it.

@@ -11,12 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from profiler.client import Hear
+from profiler.clients.client import Hear
 from profiler.clients.playing import beats
 from profiler.clients.repertoire import NOT_HERE, Parameter, Repertoire
 from profiler.clients.telling import hello
 from profiler.clients.turns import set_within
-from profiler.control import Command, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.engine.control import Command, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.engine.work import FAILURES, AnyPlan
 from profiler.events import (
     SCHEMA,
     Catalog,
@@ -31,13 +32,12 @@ from profiler.events import (
     TrainingFailure,
     TrainingPlanned,
 )
-from profiler.plan import Case, Plan
-from profiler.session import SessionError
-from profiler.session_reader import read_session
-from profiler.telemetry import INTERVAL_S
-from profiler.training_plan import TrainingPlan
+from profiler.machine.telemetry import INTERVAL_S
+from profiler.plans.plan import Case, Plan
+from profiler.session.file import SessionError
+from profiler.session.reader import read_session
+from profiler.training.plan import TrainingPlan
 from profiler.units import plain_text
-from profiler.work import FAILURES, AnyPlan
 from profiler.workload import Attention
 
 _BEAT_S = 0.04

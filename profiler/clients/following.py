@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from profiler import session_lock
-from profiler.client import EngineError, Hear
+from profiler.clients.client import EngineError, Hear
 from profiler.clients.telling import Telling
 from profiler.clients.turns import set_within
-from profiler.control import Command
-from profiler.line_reader import LineReader, open_file
-from profiler.session import SessionError
-from profiler.session_reader import unreadable
+from profiler.engine.control import Command
+from profiler.session import lock as session_lock
+from profiler.session.file import SessionError
+from profiler.session.line_reader import LineReader, open_file
+from profiler.session.reader import unreadable
 
 _LOOK_EVERY_S = 0.2
 

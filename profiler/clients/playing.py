@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from profiler.case_record import CaseRecord, PassRecord
 from profiler.clients.repertoire import Repertoire
 from profiler.events import CaseStarted, Failure, Result, Samples, SessionEvent
-from profiler.plan import Case, Plan
+from profiler.plans.plan import Case, Plan
+from profiler.session.case_record import CaseRecord, PassRecord
 from profiler.workload import Pass
 
 _SLICES = 20

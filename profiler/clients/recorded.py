@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from profiler.client import EngineError, Hear
+from profiler.clients.client import EngineError, Hear
 from profiler.clients.telling import Telling
-from profiler.control import Command
-from profiler.line_reader import LineReader, open_file
-from profiler.session import SessionError
-from profiler.session_reader import empty, unreadable
+from profiler.engine.control import Command
+from profiler.session.file import SessionError
+from profiler.session.line_reader import LineReader, open_file
+from profiler.session.reader import empty, unreadable
 
 
 class RecordedSession:

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from profiler.case_record import CaseRecord
 from profiler.events import Catalog, CatalogEntry, Event, Telemetry
-from profiler.recording import Recording
+from profiler.session.case_record import CaseRecord
+from profiler.session.recording import Recording
 from profiler.units import describe_shape, listed, plain_text, shape_columns
 from profiler.workload import BYTES_PER_ELEMENT, PASS_LABELS, Attention, Pass
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from profiler.client import Hear
+from profiler.clients.client import Hear
 from profiler.clients.turns import Turns
-from profiler.control import Hello
-from profiler.deferred import Batch
+from profiler.engine.control import Hello
 from profiler.events import (
     Catalog,
     CatalogEntry,
@@ -20,9 +19,10 @@ from profiler.events import (
     SessionEvent,
     SessionStarted,
 )
-from profiler.line_reader import LineReader
-from profiler.session_reader import SessionLines, collecting_no_garbage, is_large
-from profiler.wording import device_name
+from profiler.results.wording import device_name
+from profiler.session.deferred import Batch
+from profiler.session.line_reader import LineReader
+from profiler.session.reader import SessionLines, collecting_no_garbage, is_large
 
 
 class Telling:

@@ -9,9 +9,9 @@ import impls
 from profiler.compare.matching import Case, Wanted, case_of
 from profiler.query import PASS_FIELDS, TRAINING_FIELDS, Vocabulary, pass_entries, training_entries
 from profiler.query.selection import Query, bind
-from profiler.recording import Recording
-from profiler.rows import Row
-from profiler.training_rows import TrainingRow
+from profiler.results.rows import Row
+from profiler.session.recording import Recording
+from profiler.training.rows import TrainingRow
 from profiler.units import plain_text
 from profiler.workload import Pass
 

@@ -11,9 +11,9 @@ from profiler.compare.ratio import independent_ratio
 from profiler.compare.surroundings import NEAR, Surroundings, surroundings
 from profiler.compare.verdict import MARGIN, Verdict, is_regression, may_be_regression, verdict
 from profiler.events import LEAST_SAMPLES, Estimate
-from profiler.recording import Recording
-from profiler.training import Training
-from profiler.wording import ending
+from profiler.results.wording import ending
+from profiler.session.recording import Recording
+from profiler.training.model import Training
 
 MOST_SESSIONS = len(ascii_uppercase)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from profiler.compare.comparison import Comparison
-from profiler.file_formats import UnknownFormat, format_named
+from profiler.export.file_formats import UnknownFormat, format_named
 
 __all__ = ["FORMATS", "Format", "UnknownFormat", "format_of", "render"]
 

@@ -10,7 +10,7 @@ import msgspec
 from profiler.compare.comparison import Change, Comparison, Line
 from profiler.compare.matching import Case, Side
 from profiler.export.json import fields
-from profiler.training import Training
+from profiler.training.model import Training
 
 
 def render(comparison: Comparison) -> str:

@@ -9,8 +9,8 @@ from profiler.compare.comparison import Comparison, Line
 from profiler.compare.meanings import MEANINGS
 from profiler.export.markdown.results import shape_cells
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
-from profiler.training import Training
-from profiler.training_columns import TEXT_PARAMETERS, training_columns
+from profiler.training.columns import TEXT_PARAMETERS, training_columns
+from profiler.training.model import Training
 from profiler.units import shape_columns
 from profiler.workload import PASS_LABELS, PASSES, Attention
 

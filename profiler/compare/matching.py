@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from profiler.events import Estimate
-from profiler.recording import Recording
-from profiler.rows import Row, is_imported, rows
-from profiler.training import Training
-from profiler.training_columns import training_columns
-from profiler.training_rows import TrainingRow, training_rows
-from profiler.training_wording import training_remarks, training_status_word
+from profiler.results.rows import Row, is_imported, rows
+from profiler.results.wording import detail, status_word
+from profiler.session.recording import Recording
+from profiler.training.columns import training_columns
+from profiler.training.model import Training
+from profiler.training.rows import TrainingRow, training_rows
+from profiler.training.wording import training_remarks, training_status_word
 from profiler.units import count, listed, plain_text, shape_columns
-from profiler.wording import detail, status_word
 from profiler.workload import Attention, Pass
 
 Standing = Literal["right", "failed"]

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from profiler.compare.matching import TIMES_WORDS, Case, Side, times_of
+from profiler.engine.work import AnyPlan
 from profiler.events import Environment, SessionStarted
-from profiler.plan import Plan, Stopping
-from profiler.recording import Recording
-from profiler.rows import is_imported
-from profiler.training_plan import TrainingStopping
+from profiler.plans.plan import Plan, Stopping
+from profiler.results.rows import is_imported
+from profiler.results.wording import device_name
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingStopping
 from profiler.units import byte_count, count, plain_text, rate
-from profiler.wording import device_name
-from profiler.work import AnyPlan
 
 NEAR = 0.01
 """Clocks and rates, which are measured, differ from this fraction on."""

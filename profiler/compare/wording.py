@@ -10,9 +10,9 @@ from profiler.compare.comparison import Change, Comparison, Line, Regression
 from profiler.compare.matching import TIMES_WORDS, Case, Side, Unlike
 from profiler.compare.verdict import VERDICTS, Verdict
 from profiler.events import LEAST_SAMPLES, Estimate
-from profiler.training import Training
-from profiler.training_columns import TrainingColumns, training_columns
-from profiler.training_wording import tokens_per_s
+from profiler.training.columns import TrainingColumns, training_columns
+from profiler.training.model import Training
+from profiler.training.wording import tokens_per_s
 from profiler.units import ShapeColumns, count, ms, percent, plain_text, ratio, shape_columns
 from profiler.workload import PASS_LABELS
 

@@ -14,11 +14,11 @@ from typing import TextIO
 from profiler.doctor import probe
 from profiler.doctor.flash_cute import CuteCopy, installed_cute
 from profiler.doctor.probe import Probe
-from profiler.environment import cpu_name, package_versions
 from profiler.events import Gpu, Telemetry
-from profiler.nvml import GpuProcess, GpuSettings, Nvml, NvmlError
-from profiler.telemetry import usable_cpus
-from profiler.torch_build import TorchBuild, installed_torch
+from profiler.machine.environment import cpu_name, package_versions
+from profiler.machine.nvml import GpuProcess, GpuSettings, Nvml, NvmlError
+from profiler.machine.telemetry import usable_cpus
+from profiler.machine.torch_build import TorchBuild, installed_torch
 
 PACKAGES = {
     "flash-attn": "flash_attn",

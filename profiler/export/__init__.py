@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, get_args
 
-from profiler.file_formats import UnknownFormat, format_named
+from profiler.export.file_formats import UnknownFormat, format_named
 from profiler.files import is_ordinary
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 
 if TYPE_CHECKING:
     from profiler.export.report import Report

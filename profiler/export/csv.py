@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from itertools import chain
 
+from profiler.export.spreadsheet import csv_text
 from profiler.query.entries import pass_entries, training_entries
 from profiler.query.formats import records
 from profiler.query.pass_fields import PASS_FIELDS
 from profiler.query.training_fields import TRAINING_FIELDS
-from profiler.recording import Recording
-from profiler.spreadsheet import csv_text
+from profiler.session.recording import Recording
 
 
 def render(recording: Recording) -> str:

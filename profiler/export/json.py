@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from profiler.recording import Recording
-from profiler.rows import Row, datasheet_peaks
-from profiler.training_plan import TrainingPlan
-from profiler.work import AnyPlan
+from profiler.engine.work import AnyPlan
+from profiler.results.rows import Row, datasheet_peaks
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingPlan
 
 
 def row_object(row: Row) -> dict[str, Any]:

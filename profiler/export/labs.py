@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from profiler.case_record import CaseRecord
 from profiler.export.json import row_object, session_object
 from profiler.export.training_json import training_results
-from profiler.recording import Recording
-from profiler.rows import Row, Status, rows
+from profiler.results.rows import Row, Status, rows
+from profiler.session.case_record import CaseRecord
+from profiler.session.recording import Recording
 from profiler.workload import Pass
 
 _PASS_KEYS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "forward_backward"}

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from profiler.export.json import fields, session_object
-from profiler.recording import Recording
-from profiler.training_rows import TrainingRow, training_rows
+from profiler.session.recording import Recording
+from profiler.training.rows import TrainingRow, training_rows
 
 
 def training_results(recording: Recording) -> list[dict[str, Any]]:

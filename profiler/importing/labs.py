@@ -16,9 +16,9 @@ import msgspec
 
 import impls
 from profiler.events import CaseStarted, Estimate, Event, Log, Memory, Result
-from profiler.grid import LARGEST_SIZE
 from profiler.importing.reading import OWN_KEY, FoundObject, shown
 from profiler.importing.refusal import ImportRefused
+from profiler.plans.grid import LARGEST_SIZE
 from profiler.units import describe_shape, listed, plain_text, ratio
 from profiler.workload import BYTES_PER_ELEMENT, DTYPES, PASS_LABELS, PASSES, Attention, Pass, WorkloadError
 

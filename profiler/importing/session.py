@@ -22,7 +22,7 @@ from profiler.importing.asked import AskedShapes, completed
 from profiler.importing.labs import LabsResult, check_kind, labs_result
 from profiler.importing.reading import read_objects
 from profiler.importing.refusal import ImportRefused
-from profiler.plan import Plan, PlanError
+from profiler.plans.plan import Plan, PlanError
 from profiler.units import describe_shape, plain_text
 from profiler.workload import PASSES
 

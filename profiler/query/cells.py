@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from profiler.query.fields import Entry, Field, Value
-from profiler.training_wording import tokens_per_s
+from profiler.training.wording import tokens_per_s
 from profiler.units import figure, mib, ms, percent, plain_text, ratio, tflops, yes_no
 
 _BY_UNIT: dict[str, Callable[[float], str]] = {

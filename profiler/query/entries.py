@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.training_rows import TrainingRow, training_rows
-from profiler.training_wording import training_status_word
-from profiler.wording import NOT_MEASURED, device_name, status_word
-from profiler.work import AnyPlan
+from profiler.engine.work import AnyPlan
+from profiler.results.rows import Row, rows
+from profiler.results.wording import NOT_MEASURED, device_name, status_word
+from profiler.session.recording import Recording
+from profiler.training.rows import TrainingRow, training_rows
+from profiler.training.wording import training_status_word
 from profiler.workload import Pass
 
 

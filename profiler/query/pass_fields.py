@@ -14,8 +14,8 @@ from profiler.query.shared_fields import (
     SESSION_FIELDS,
     estimate_fields,
 )
-from profiler.roofline import Bound, Roofline
-from profiler.rows import Row, Status
+from profiler.results.roofline import Bound, Roofline
+from profiler.results.rows import Row, Status
 from profiler.workload import DTYPES, PASS_LABELS, PASS_NAMES, PASSES, Attention, Pass
 
 _Read = Callable[[Row], Value]

@@ -14,8 +14,8 @@ from profiler.query.shared_fields import (
     SESSION_FIELDS,
     estimate_fields,
 )
-from profiler.training import MODES, OPTIMIZERS, Gpt
-from profiler.training_rows import Parts, TrainingRow, TrainingStatus
+from profiler.training.model import MODES, OPTIMIZERS, Gpt
+from profiler.training.rows import Parts, TrainingRow, TrainingStatus
 from profiler.workload import DTYPES
 
 _Read = Callable[[TrainingRow], Value]

@@ -15,7 +15,7 @@ from typing import BinaryIO, NoReturn
 
 import msgspec
 
-from profiler.protocol import (
+from profiler.engine.protocol import (
     CutShort,
     MeasureCeilings,
     MeasureShape,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import torch
 
-from profiler import stopping
 from profiler.events import Ceilings, CopyRate, Log, MatmulRate
+from profiler.plans import stopping
 from profiler.worker.devices import Device
 from profiler.worker.failures import explain
 from profiler.worker.timer import Call, CallTimer, Timing

@@ -14,8 +14,8 @@ import psutil
 import torch
 
 from impls.contract import DeviceKind
-from profiler.nvml import Nvml, NvmlDevice, NvmlError
-from profiler.protocol import Ready
+from profiler.engine.protocol import Ready
+from profiler.machine.nvml import Nvml, NvmlDevice, NvmlError
 from profiler.units import byte_count
 from profiler.worker.hidden_launch import HiddenLaunchTimer, LaunchBench
 from profiler.worker.host_memory import HostMemory

@@ -10,10 +10,10 @@ import statistics
 import warnings
 from collections.abc import Callable, Mapping
 
+from profiler.engine.protocol import WorkerMessage
 from profiler.events import Energy, Kernels, Log, Replayed
-from profiler.launch_bound import is_launch_bound
-from profiler.plan import Takes
-from profiler.protocol import WorkerMessage
+from profiler.plans.plan import Takes
+from profiler.results.launch_bound import is_launch_bound
 from profiler.worker import cut
 from profiler.worker.devices import CudaDevice, Device
 from profiler.worker.energy import NoEnergyCounter, energy_of

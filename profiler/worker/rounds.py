@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from profiler.stopping import Rule
+from profiler.plans.stopping import Rule
 from profiler.worker.cut import CutShort
 from profiler.worker.timer import Timing
 from profiler.workload import Pass

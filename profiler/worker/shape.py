@@ -10,10 +10,10 @@ from contextlib import suppress
 
 from impls import UnknownImplementation
 from impls.contract import Implementation
-from profiler import stopping
+from profiler.engine.protocol import MeasureShape, ShapeDone, Visiting, WorkerMessage
 from profiler.events import CaseChecked, CaseStarted, Failure, Log, Result, Samples
-from profiler.plan import Case
-from profiler.protocol import MeasureShape, ShapeDone, Visiting, WorkerMessage
+from profiler.plans import stopping
+from profiler.plans.plan import Case
 from profiler.stats import estimate, mega_cycles
 from profiler.worker.accuracy import Reference
 from profiler.worker.check import CannotRun, Checked, check, largest_batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from impls.contract import Implementation, Layout
-from profiler.plan import Case
+from profiler.plans.plan import Case
 from profiler.worker import cut
 from profiler.worker.calls import Calls
 from profiler.worker.check import Checked

@@ -17,7 +17,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.features_protocol import Task, Tried
-from profiler.protocol import Ready
+from profiler.engine.protocol import Ready
 
 _ANSWERS = {
     1: Tried("raised", "RuntimeError: no such kernel"),

@@ -15,8 +15,8 @@ from benchmarks.gpt2_study import (
     report,
 )
 from profiler.events import TrainingPlanned, TrainingResult
-from profiler.recording import Recording
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.session.recording import Recording
+from profiler.training.presets import TRAINING_PRESETS
 from tests.training_examples import study, study_events
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from profiler.export import export
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session_reader import read_session
+from profiler.results.rows import Row, rows
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from tests.examples import hopper, lab6, single
 from tests.training_examples import study
 

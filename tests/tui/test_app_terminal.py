@@ -22,8 +22,8 @@ import psutil
 import pytest
 
 from profiler.events import CaseStarted, Event, Finished, Samples
-from profiler.recording import Recording
-from profiler.session_reader import read_session
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.state import STATE_VARIABLE
 from tests.tui.test_run import (
     COMMAND,

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from profiler.events import Event, Imported, Planned
-from profiler.session import SessionWriter
+from profiler.session.file import SessionWriter
 from tests.examples import attention, cases, checked, header, measured, plan
 from tests.training_examples import study_events
 from tui.cli import main
@@ -145,9 +145,9 @@ def test_what_was_never_measured_is_answered_with_the_nearest_and_the_command_fo
 
 
 def test_the_command_that_is_named_is_one_that_run_takes(folder: Path) -> None:
-    from profiler.environment import resolve_device
-    from tui.asked import Asked
-    from tui.planning import make_plan
+    from profiler.machine.environment import resolve_device
+    from tui.options.asked import Asked
+    from tui.options.planning import make_plan
 
     command = best(folder, "--seq", "8k", "--emb-dim", "1k", "--dtype", "fp32").stderr.splitlines()[-1]
     words = command.removeprefix("measure it: attnprof run ").replace("--causal", "").split()
@@ -217,9 +217,9 @@ def test_a_name_from_a_session_is_no_markup_and_no_escape(tmp_path: Path) -> Non
 
 def test_a_run_ends_with_its_advice_in_one_line() -> None:
     from profiler.advice import all_courses
-    from profiler.recording import Recording
+    from profiler.session.recording import Recording
     from tests.examples import lab6_events, single_events
-    from tui.best_view import closing_line
+    from tui.tables.best import closing_line
 
     def line(events: list[Event]) -> str:
         return closing_line(all_courses(Recording.of(events)))

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from click.testing import Result as Outcome
 
 from profiler.events import Event, Finished, Planned, Result
-from profiler.session import SessionWriter
+from profiler.session.file import SessionWriter
 from profiler.workload import PASSES
 from tests.compare_examples import session, study
 from tests.examples import attention, cases, checked, header, plan, samples

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from profiler.control import Measure
-from profiler.plan import Plan, Stopping, Takes
-from profiler.session_reader import read_session
+from profiler.engine.control import Measure
+from profiler.plans.plan import Plan, Stopping, Takes
+from profiler.session.reader import read_session
 from tests.shapes import attention
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from impls import DeviceInfo
-from profiler.environment import Device
-from profiler.session import SessionError
-from profiler.session_run import Session
+from profiler.engine.session_run import Session
+from profiler.machine.environment import Device
+from profiler.session.file import SessionError
 from tui.cli import main
 
 LABS = (

@@ -18,7 +18,7 @@ import impls
 from impls.contract import DeviceInfo
 from profiler import doctor
 from profiler.doctor import Check
-from profiler.environment import Device
+from profiler.machine.environment import Device
 from tui.cli import main
 from tui.commands import doctor as doctor_command
 from tui.commands import list as list_command

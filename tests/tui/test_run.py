@@ -24,12 +24,12 @@ import pytest
 from click.testing import CliRunner
 
 from impls.contract import DeviceInfo
-from profiler import environment
-from profiler.environment import Device
 from profiler.events import Event, Failure, Finished, Planned, Result, SessionStarted
-from profiler.nvml import Nvml
-from profiler.recording import Recording
-from profiler.session_reader import read_session
+from profiler.machine import environment
+from profiler.machine.environment import Device
+from profiler.machine.nvml import Nvml
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from tests.profiler.fake_nvml import H100, NOT_SUPPORTED, OTHER, FakePynvml
 from tui.cli import main
 

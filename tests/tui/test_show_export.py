@@ -15,8 +15,8 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner, Result
 
-from profiler.session import SessionWriter
-from profiler.session_edit import add_note, relabel
+from profiler.session.edit import add_note, relabel
+from profiler.session.file import SessionWriter
 from tests.examples import header, hopper_events, lab6_events, single_events
 from tui.cli import main
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from profiler.events import Event, Finished
-from profiler.session_reader import read_session
+from profiler.session.reader import read_session
 from tests.tui.test_run import (
     COMMAND,
     HANG_S,

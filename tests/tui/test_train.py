@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from profiler.events import Finished, Steps, TrainingPlanned, TrainingResult
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.training.presets import TRAINING_PRESETS
 from tests.tui.test_run import Done, attnprof, session_of
 from tui.cli import main
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from profiler.events import Estimate
-from profiler.rows import is_imported
+from profiler.results.rows import is_imported
 from profiler.units import margin
 from tui.app.bench_driver import Stage
 from tui.app.choice import Choice
 from tui.app.view import View
-from tui.columns import Line
+from tui.tables.columns import Line
 
 
 def why_nothing(view: View | None, choice: Choice) -> str:

@@ -13,12 +13,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from profiler.catalog import together
-from profiler.client import EngineClient, EngineError, Heard
-from profiler.control import Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.clients.client import EngineClient, EngineError, Heard
+from profiler.engine.catalog import together
+from profiler.engine.control import Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import Log, PlanEnded, Planned, TrainingPlanned
-from profiler.plan import Plan, PlanError
-from profiler.recording import Recording
+from profiler.plans.plan import Plan, PlanError
+from profiler.session.recording import Recording
 from profiler.units import plain_text
 from tui import remembered
 from tui.app.bench_driver import BenchDriver, Stage
@@ -34,7 +34,7 @@ from tui.config import Settings
 # The other screens, and what only they need, are loaded when they are first asked for: the Bench is to
 # stand within a second of the command.
 if TYPE_CHECKING:
-    from profiler.training_plan import TrainingPlan
+    from profiler.training.plan import TrainingPlan
     from tui.app.screens.details import DetailsScreen
     from tui.app.screens.sessions import SessionsScreen
     from tui.app.screens.sweep import SweepScreen
@@ -322,7 +322,7 @@ class AttnprofApp(App[int]):
 
     def on_sweep_screen_resume_asked(self) -> None:
         """Measure what the sweep that is looked at lacks."""
-        from profiler.session_run import missing
+        from profiler.engine.session_run import missing
 
         if self.desk is not self.live or not self.live.client.takes_commands:
             if path := self.desk.view().path:
@@ -343,7 +343,7 @@ class AttnprofApp(App[int]):
 
     def on_train_screen_resume_asked(self) -> None:
         """Train what the session that is looked at lacks."""
-        from profiler.session_run import missing_training
+        from profiler.engine.session_run import missing_training
 
         if self.desk is not self.live or not self.live.client.takes_commands:
             if path := self.desk.view().path:
@@ -398,7 +398,7 @@ class AttnprofApp(App[int]):
 
     def on_sessions_screen_resume(self, message: SessionsScreen.Resume) -> None:
         """Go on with an interrupted session."""
-        from profiler.session_list import summary
+        from profiler.session.listing import summary
 
         self._go_on_with(message.path, training=summary(message.path).is_training)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from profiler.events import Ending
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from profiler.workload import Attention, Pass
 from tui.app.choice import Choice
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from impls.contract import DeviceInfo
-from profiler.control import Hello
+from profiler.engine.control import Hello
 from profiler.events import CatalogEntry
-from profiler.grid import LARGEST_SIZE
-from profiler.plan import Plan, PlanError, Stopping, Takes
+from profiler.plans.grid import LARGEST_SIZE
+from profiler.plans.plan import Plan, PlanError, Stopping, Takes
 from profiler.units import plain_text
 from profiler.workload import PASSES, Attention, Pass, WorkloadError
-from tui.planning import QUICK_STOPPING, QUICK_TAKES
+from tui.options.planning import QUICK_STOPPING, QUICK_TAKES
 
 Kept = Literal["head_dim", "emb_dim"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from profiler.client import EngineClient, Heard
-from profiler.control import Command, Hello, Measure, Pause, Resume, Saving, Stop, Train
+from profiler.clients.client import EngineClient, Heard
+from profiler.engine.control import Command, Hello, Measure, Pause, Resume, Saving, Stop, Train
 from profiler.events import Finished, PlanEnded, Planned, Samples, Telemetry, TrainingPlanned
-from profiler.plan import Plan
-from profiler.recording import Recording
-from profiler.training_plan import TrainingPlan
+from profiler.plans.plan import Plan
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingPlan
 from tui.app.view import Mode, View
 
 # Readings while nothing is measured are for the sparklines, and older ones are let go in batches.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from profiler.export import report_for
 from profiler.export.markdown.charts import without_charts
 from profiler.export.report import Report
-from profiler.recording import Recording
-from profiler.session import create_unique
+from profiler.session.file import create_unique
+from profiler.session.recording import Recording
 from profiler.units import byte_count, count, plain_text
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from profiler.plan import PlanError
+from profiler.plans.plan import PlanError
 
 SWITCHES = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 

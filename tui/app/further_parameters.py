@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from impls.contract import DeviceInfo
-from profiler.plan import PlanError
+from profiler.plans.plan import PlanError
 from tui.app import ladder
 from tui.app.choice import Choice
 from tui.app.parameter import Parameter, Step, next_size, read_size, switch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from profiler.grid import LARGEST_SIZE
-from profiler.plan import PlanError
+from profiler.plans.grid import LARGEST_SIZE
+from profiler.plans.plan import PlanError
 from tui.app.choice import Choice
 from tui.app.ladder import divisors, multiple, next_in, power
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from profiler import units
 from profiler.events import Estimate
-from profiler.rows import Row
+from profiler.results.rows import Row
 from profiler.workload import PASSES, Pass
-from tui.columns import SHORT_PASS, Line
+from tui.tables.columns import SHORT_PASS, Line
 
 _MIB = 1024**2
 

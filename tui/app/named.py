@@ -8,8 +8,8 @@ from contextlib import suppress
 import msgspec
 
 import impls
-from profiler import catalog
-from profiler.control import Hello
+from profiler.engine import catalog
+from profiler.engine.control import Hello
 from profiler.events import CatalogEntry
 from tui.app.choice import device_info
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from impls.contract import DeviceInfo
-from profiler import grid
-from profiler.plan import PlanError
+from profiler.plans import grid
+from profiler.plans.plan import PlanError
 from profiler.units import yes_no
 from tui.app import ladder
 from tui.app.choice import Choice

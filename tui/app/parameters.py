@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from impls.contract import DeviceInfo
-from profiler import grid
-from profiler.plan import PlanError
+from profiler.plans import grid
+from profiler.plans.plan import PlanError
 from profiler.workload import BYTES_PER_ELEMENT, PASSES, Pass
 from tui.app import ladder
 from tui.app.choice import Choice
 from tui.app.further_parameters import FURTHER
 from tui.app.head_counts import step_heads, step_kv_heads, with_heads, with_kv_heads
 from tui.app.parameter import Parameter, Step, next_size, read_size, size, switch
-from tui.planning import parse_passes
+from tui.options.planning import parse_passes
 
 _LEAST_WINDOW_STEP = 64
 _FORWARD_ALONE = "decoding only reads its cache: there is a forward pass alone"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from profiler.plan import Plan, Stopping, Takes
+from profiler.plans.plan import Plan, Stopping, Takes
 from profiler.workload import PASSES, SHORT_DTYPES, Attention
-from tui.planning import QUICK_STOPPING
+from tui.options.planning import QUICK_STOPPING
 
 _DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_DEVICE = "cuda:0"  # what auto finds on a machine with a GPU

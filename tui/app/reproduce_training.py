@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from profiler.training import MODES, OPTIMIZERS, VOCAB, Training
-from profiler.training_plan import TrainingPlan, TrainingStopping
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.training.model import MODES, OPTIMIZERS, VOCAB, Training
+from profiler.training.plan import TrainingPlan, TrainingStopping
+from profiler.training.presets import TRAINING_PRESETS
 from profiler.workload import SHORT_DTYPES
 from tui.app.reproduce import DEFAULT_DEVICE, baseline_option, typed_size
-from tui.asked import AskedTraining
-from tui.training_planning import AUTO, QUICK_STOPPING, QUICK_TAKES
+from tui.options.asked import AskedTraining
+from tui.options.training_planning import AUTO, QUICK_STOPPING, QUICK_TAKES
 
 
 def training_command(

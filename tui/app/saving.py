@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.control import SaveIn
-from profiler.session import SessionError, check_writable
+from profiler.engine.control import SaveIn
+from profiler.session.file import SessionError, check_writable
 from profiler.state import state_folder
 from profiler.units import plain_text
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from profiler.environment import Device
-from profiler.plan import Plan, PlanError
-from profiler.presets import PRESETS
+from profiler.machine.environment import Device
+from profiler.plans.plan import Plan, PlanError
+from profiler.plans.presets import PRESETS
 from profiler.units import count, shape_columns, yes_no
 from profiler.workload import PASSES, SHORT_DTYPES, Attention
 from tui.app.choice import Choice
 from tui.app.form_values import SWITCHES, as_in_form, switches
-from tui.asked import SHAPE_OPTIONS, Asked
-from tui.planning import make_plan
+from tui.options.asked import SHAPE_OPTIONS, Asked
+from tui.options.planning import make_plan
 
 FIELDS = (
     "preset",

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from profiler.case_record import CaseRecord
-from profiler.plan import Plan
-from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.plans.plan import Plan
+from profiler.results.rows import rows
+from profiler.session.case_record import CaseRecord
+from profiler.session.recording import Recording
 from profiler.workload import PASSES, Attention, Pass
 from tui.app.view import View
-from tui.columns import Line, lines_of
+from tui.tables.columns import Line, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

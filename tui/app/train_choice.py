@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from profiler import grid
-from profiler.environment import Device
-from profiler.plan import PlanError
-from profiler.training import MODES, OPTIMIZERS, Training
-from profiler.training_columns import training_columns
-from profiler.training_plan import TrainingPlan
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.machine.environment import Device
+from profiler.plans import grid
+from profiler.plans.plan import PlanError
+from profiler.training.columns import training_columns
+from profiler.training.model import MODES, OPTIMIZERS, Training
+from profiler.training.plan import TrainingPlan
+from profiler.training.presets import TRAINING_PRESETS
 from profiler.units import count
 from profiler.workload import SHORT_DTYPES
 from tui.app.choice import Choice
 from tui.app.form_values import as_in_form, switched_on
-from tui.asked import MODEL_OPTIONS, AskedTraining
-from tui.training_planning import AUTO, DEFAULTS, make_training_plan
+from tui.options.asked import MODEL_OPTIONS, AskedTraining
+from tui.options.training_planning import AUTO, DEFAULTS, make_training_plan
 
 FIELDS = (
     "preset",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from profiler.recording import Recording
-from profiler.study import study_tables
-from profiler.training_recording import TrainingRecord
-from profiler.training_rows import training_rows
+from profiler.session.recording import Recording
+from profiler.training.recording import TrainingRecord
+from profiler.training.rows import training_rows
+from profiler.training.study import study_tables
 from tui.app.pictures.study import Study, study_of
 from tui.app.sweep_state import Pace
 from tui.app.view import View

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from profiler.control import Hello
-from profiler.plan import Plan
-from profiler.recording import Recording
-from profiler.training_plan import TrainingPlan
+from profiler.engine.control import Hello
+from profiler.plans.plan import Plan
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingPlan
 
 Mode = Literal["live", "demo", "recording", "watch"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from profiler.session import SessionError
+from profiler.session.file import SessionError
 from tui.errors import Refusal
 from tui.launch import ENGINE, check_terminal, child_engine, launch, settings_with
 
@@ -63,8 +63,8 @@ def _names(typed: Sequence[str], *, is_elsewhere: bool) -> tuple[str, ...]:
         return ()
     import impls
     from impls import own
-    from profiler.plan import PlanError
-    from tui.option_values import split_names
+    from profiler.plans.plan import PlanError
+    from tui.options.values import split_names
 
     try:
         names = split_names(typed)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.errors import Refusal
-from tui.option_groups import SectionedCommand, section
-from tui.run_options import SIZES, SIZES_ARE
+from tui.options.groups import SectionedCommand, section
+from tui.options.run import SIZES, SIZES_ARE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from profiler.advice.library import Source
-    from profiler.recording import Recording
-    from profiler.training import Training
+    from profiler.session.recording import Recording
+    from profiler.training.model import Training
     from profiler.workload import Attention
-    from tui.best_asked import Wanted
+    from tui.options.best_asked import Wanted
 
 EXIT_NOTHING = 1
 
@@ -63,8 +63,8 @@ def command(session: tuple[str, ...], sessions: str | None, show_all: bool, **ty
     attnprof best last
     attnprof best --context 1k --model medium
     """
-    from profiler.plan import PlanError
-    from tui.best_asked import wanted
+    from profiler.plans.plan import PlanError
+    from tui.options.best_asked import wanted
 
     try:
         asked = wanted(typed)
@@ -83,8 +83,8 @@ def _sources(names: Sequence[str], sessions: str | None) -> list[Source]:
         Refusal: a name is no session's, or the folder cannot be read.
     """
     from profiler.advice.library import read_sources
-    from profiler.session import SessionError, find_session, sessions_folder
-    from profiler.session_list import session_files
+    from profiler.session.file import SessionError, find_session, sessions_folder
+    from profiler.session.listing import session_files
 
     folder = sessions_folder(sessions)
     try:
@@ -110,8 +110,8 @@ def _has_something(path: Path) -> bool:
 def _answer(sources: Sequence[Source], asked: Wanted, *, whole: bool) -> bool:
     """Print what the sessions say, machine by machine; whether they say anything."""
     from profiler.advice.library import pass_answers, training_answers
-    from tui import best_view
-    from tui.showing import console_and_width, print_tables
+    from tui.tables import best as best_view
+    from tui.tables.showing import console_and_width, print_tables
 
     console, width = console_and_width()
     most = None if whole or width is None else _MOST_LINES
@@ -135,9 +135,9 @@ def _answer(sources: Sequence[Source], asked: Wanted, *, whole: bool) -> bool:
 def _say_nearest(sources: Sequence[Source], asked: Wanted, typed: dict[str, Any]) -> None:
     """What was measured that is nearest, and the command that measures what was asked for."""
     from profiler.advice.library import imported, nearest
-    from profiler.training_columns import training_columns
+    from profiler.training.columns import training_columns
     from profiler.units import describe_shape, listed
-    from tui.best_asked import command_for_shape, command_for_training
+    from tui.options.best_asked import command_for_shape, command_for_training
 
     lines = ["nothing that was measured matches"]
     # Where no option decides which kind is meant, the sessions do.

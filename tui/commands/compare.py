@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from profiler.plan import PlanError
-from profiler.recording import Recording
+from profiler.plans.plan import PlanError
+from profiler.session.recording import Recording
 from profiler.units import plain_text
 from tui.commands.export import save
 from tui.errors import Refusal
-from tui.showing import console_and_width, open_recorded, print_tables
+from tui.tables.showing import console_and_width, open_recorded, print_tables
 
 if TYPE_CHECKING:
     from profiler.compare import Comparison
@@ -107,7 +107,7 @@ def _format(named: str | None, output: str | None) -> Format | None:
 def _shares(margin: str | None, fail_over: str | None) -> tuple[float, float | None]:
     """The margin, and from what on a run fails."""
     from profiler.compare import MARGIN
-    from tui.option_values import fraction
+    from tui.options.values import fraction
 
     try:
         allowed = MARGIN if margin is None else fraction(margin, "--margin")
@@ -153,8 +153,8 @@ def _wanted(opened: Opened, where: str | None, passes: str | None, impl: tuple[s
     """
     from profiler.compare.asked import NotThere, wanted
     from profiler.query import QueryError
-    from tui.option_values import split_names
-    from tui.planning import parse_passes
+    from tui.options.planning import parse_passes
+    from tui.options.values import split_names
 
     try:
         of_passes = None if passes is None else parse_passes(passes)
@@ -173,7 +173,7 @@ def _compare(opened: Opened, margin: float, wanted: Wanted | None) -> Comparison
 
 
 def _print(comparison: Comparison) -> None:
-    from tui.compare_table import comparison_view
+    from tui.tables.compare import comparison_view
 
     console, width = console_and_width()
     print_tables(console, comparison_view(comparison, width=width), width)

@@ -12,7 +12,7 @@ import click
 from tui.errors import Refusal
 
 if TYPE_CHECKING:
-    from profiler.engine_server import EngineServer
+    from profiler.engine.server import EngineServer
 
 
 @click.command("engine")
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def command(device_name: str, sessions: str | None, resume: str | None) -> None:
     """Measure what is asked for on stdin, and tell on stdout what happens.
 
-    Both are JSON lines (profiler/control.py). It ends when stdin closes.
+    Both are JSON lines (profiler/engine/control.py). It ends when stdin closes.
     """
-    from profiler.engine_server import EngineServer
-    from profiler.environment import DeviceError, resolve_device
-    from profiler.session import SessionError, find_session, sessions_folder
+    from profiler.engine.server import EngineServer
+    from profiler.machine.environment import DeviceError, resolve_device
+    from profiler.session.file import SessionError, find_session, sessions_folder
     from tui.output import BackgroundOutput
 
     folder = sessions_folder(sessions)
@@ -48,7 +48,7 @@ def command(device_name: str, sessions: str | None, resume: str | None) -> None:
 
 
 async def _serve(server: EngineServer) -> int:
-    from profiler.engine_server import commands_from_stdin
+    from profiler.engine.server import commands_from_stdin
 
     status = 0
 

@@ -18,10 +18,10 @@ from profiler.export import (
     report_for,
     usual_charts,
 )
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.units import count, plain_text
 from tui.errors import Refusal
-from tui.showing import open_session
+from tui.tables.showing import open_session
 
 if TYPE_CHECKING:
     from profiler.export import Charts

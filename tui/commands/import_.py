@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from profiler.units import plain_text
-from tui.completion import complete_implementations
 from tui.errors import Refusal
-from tui.option_groups import SectionedCommand, section
+from tui.options.completion import complete_implementations
+from tui.options.groups import SectionedCommand, section
 
 if TYPE_CHECKING:
     from profiler.events import Event
@@ -60,7 +60,7 @@ def command(
     """
     import impls
     from profiler.importing import ImportRefused, imported_events
-    from profiler.plan import PlanError
+    from profiler.plans.plan import PlanError
 
     try:
         events = imported_events(
@@ -84,8 +84,8 @@ def _asked(typed: dict[str, str | None], causal: tuple[bool, ...]) -> AskedShape
         UnknownImplementation: there is none of that name.
     """
     import impls
-    from profiler import grid
     from profiler.importing import AskedShapes
+    from profiler.plans import grid
 
     def values(name: str, parse: Callable[[str], _T]) -> tuple[_T, ...]:
         text = typed[name]
@@ -108,8 +108,8 @@ def _asked(typed: dict[str, str | None], causal: tuple[bool, ...]) -> AskedShape
 
 def _say(events: list[Event]) -> None:
     """What was imported, and what is to be said of it."""
-    from profiler.imported import imported_words
-    from profiler.recording import Recording
+    from profiler.session.imported import imported_words
+    from profiler.session.recording import Recording
 
     recording = Recording.of(events)
     for sentence in imported_words(recording):
@@ -127,8 +127,8 @@ def _save(events: list[Event], sessions: str | None) -> Path:
     from datetime import UTC, datetime
 
     from profiler.events import Planned, SessionStarted, TrainingPlanned
-    from profiler.session import SessionError, SessionWriter, sessions_folder
-    from profiler.wording import device_name
+    from profiler.results.wording import device_name
+    from profiler.session.file import SessionError, SessionWriter, sessions_folder
 
     header = next(event for event in events if isinstance(event, SessionStarted))
     label = next(event.plan.label for event in events if isinstance(event, Planned | TrainingPlanned))

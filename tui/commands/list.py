@@ -12,9 +12,9 @@ import click
 
 import impls
 from impls.compiled import MODES
-from profiler import catalog
-from profiler.environment import Device, DeviceError, resolve_device
+from profiler.engine import catalog
 from profiler.features import FEATURES, Features, Mark, describe_head_dims, matrix
+from profiler.machine.environment import Device, DeviceError, resolve_device
 from profiler.workload import SHORT_DTYPES
 from tui.errors import Refusal
 

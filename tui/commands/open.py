@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from profiler.session import SessionError, find_session
+from profiler.session.file import SessionError, find_session
 from tui.errors import Refusal
 
 if TYPE_CHECKING:
-    from profiler.client import EngineClient
+    from profiler.clients.client import EngineClient
     from tui.app.view import Mode
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from profiler.presets import PRESETS
-from tui.completion import complete_implementations, complete_presets
+from profiler.plans.presets import PRESETS
 from tui.errors import Refusal
-from tui.option_groups import SectionedCommand, section
+from tui.options.completion import complete_implementations, complete_presets
+from tui.options.groups import SectionedCommand, section
+from tui.options.run import SIZES, SIZES_ARE, machine_options, output_options
 from tui.output import put
-from tui.run_options import SIZES, SIZES_ARE, machine_options, output_options
 
 if TYPE_CHECKING:
-    from profiler.environment import Device
+    from profiler.machine.environment import Device
 
 _what = section("What to measure")
 _shape = section("Shapes")
@@ -125,9 +125,9 @@ def command(
     **typed: Any,
 ) -> None:
     """Measure implementations over one shape or a sweep, and save the session."""
-    from tui.asked import Asked
-    from tui.measuring import measure
-    from tui.planning import make_plan
+    from tui.headless.measuring import measure
+    from tui.options.asked import Asked
+    from tui.options.planning import make_plan
 
     if lock_clocks:
         put(_lock_clocks(device_name))
@@ -141,7 +141,7 @@ def _lock_clocks(device_name: str) -> str:
     Raises:
         Refusal: it has none that could be locked.
     """
-    from profiler.environment import DeviceError, resolve_device
+    from profiler.machine.environment import DeviceError, resolve_device
 
     try:
         return _lock_commands(resolve_device(device_name))
@@ -150,9 +150,9 @@ def _lock_clocks(device_name: str) -> str:
 
 
 def _lock_commands(device: Device) -> str:
-    from profiler import clock_lock
-    from profiler.environment import DeviceError
-    from profiler.nvml import Nvml, NvmlError
+    from profiler.machine import clock_lock
+    from profiler.machine.environment import DeviceError
+    from profiler.machine.nvml import Nvml, NvmlError
 
     if device.gpu is None:
         why = f" ({device.note})" if device.note else ""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.units import count, plain_text
 from tui.errors import Refusal
-from tui.option_groups import SectionedCommand, section
-from tui.showing import console_and_width, open_recording, print_tables
+from tui.options.groups import SectionedCommand, section
+from tui.tables.showing import console_and_width, open_recording, print_tables
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -90,8 +90,8 @@ def _asked(where: str | None, sort: str | None, columns: str | None, pivot: str 
 
 
 def _passes(text: str | None) -> tuple[Pass, ...] | None:
-    from profiler.plan import PlanError
-    from tui.planning import parse_passes
+    from profiler.plans.plan import PlanError
+    from tui.options.planning import parse_passes
 
     try:
         return None if text is None else parse_passes(text)
@@ -104,7 +104,7 @@ def _answer(
 ) -> None:
     """Print the answer; exit with 1 where no row matches."""
     from profiler.query.fields import QueryError
-    from tui import query_view
+    from tui.tables import query_view
 
     if format_name not in _FORMATS:
         raise Refusal(f"there is no format '{plain_text(format_name)}'; there are {', '.join(_FORMATS)}")
@@ -137,9 +137,9 @@ def _print(recording: Recording, *, whole: bool) -> None:
     """All that there is, on a screen as much of it as a person reads."""
     from rich.text import Text
 
-    from tui.details import details
-    from tui.tables import results_table
-    from tui.training_tables import training_view
+    from tui.tables.details import details
+    from tui.tables.results import results_table
+    from tui.tables.training import training_view
 
     console, width = console_and_width()
     shown = recording if whole or width is None else _first_shapes(recording)
@@ -192,8 +192,8 @@ def _print_heading(console: Console, recording: Recording) -> None:
 
 
 def _heading(recording: Recording) -> Iterator[str]:
-    from profiler import wording
-    from profiler.imported import imported_words
+    from profiler.results import wording
+    from profiler.session.imported import imported_words
 
     if header := recording.header:
         packages = header.environment.packages

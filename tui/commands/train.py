@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from profiler.training import MODEL_NAMES, MODES, OPTIMIZERS
-from profiler.training_presets import TRAINING_PRESETS
-from tui.completion import complete_implementations, complete_list, complete_presets
-from tui.option_groups import SectionedCommand, section
-from tui.run_options import SIZES, SIZES_ARE, machine_options, output_options
+from profiler.training.model import MODEL_NAMES, MODES, OPTIMIZERS
+from profiler.training.presets import TRAINING_PRESETS
+from tui.options.completion import complete_implementations, complete_list, complete_presets
+from tui.options.groups import SectionedCommand, section
+from tui.options.run import SIZES, SIZES_ARE, machine_options, output_options
 
 _SHORT_NAMES = [name.removeprefix("gpt2-") for name in MODEL_NAMES]
 
@@ -105,8 +105,8 @@ def command(ctx: click.Context, /, device_name: str, **typed: Any) -> None:
     attnprof train --model small,medium --context 256..4k --mode eager,compile
     attnprof train --preset gpt2-compile --memory-limit 12GiB -o gpt2.md
     """
-    from tui.asked import AskedTraining
-    from tui.measuring import measure
-    from tui.training_planning import make_training_plan
+    from tui.headless.measuring import measure
+    from tui.options.asked import AskedTraining
+    from tui.options.training_planning import make_training_plan
 
     measure(ctx, device_name, typed, lambda asked, device: make_training_plan(AskedTraining(**asked), device))

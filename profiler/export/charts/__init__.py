@@ -5,10 +5,10 @@ from __future__ import annotations
 from profiler.export.charts.attention import attention_pictures
 from profiler.export.charts.picture import Picture
 from profiler.export.charts.training import training_pictures
-from profiler.recording import Recording
-from profiler.rows import rows
-from profiler.training_rows import training_rows
-from profiler.wording import device_name
+from profiler.results.rows import rows
+from profiler.results.wording import device_name
+from profiler.session.recording import Recording
+from profiler.training.rows import training_rows
 
 
 def pictures(recording: Recording) -> tuple[Picture, ...]:

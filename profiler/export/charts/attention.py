@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from profiler.axes import Axis, axes_of
-from profiler.colours import colour_of, places_of
 from profiler.export.charts.figures import MEMORY, RATE, TIME, Figure
 from profiler.export.charts.grid import in_grid
 from profiler.export.charts.picture import Panel, Picture, Scale, Series, Tick
@@ -18,7 +16,9 @@ from profiler.export.charts.wording import (
     short_name,
     without_absent,
 )
-from profiler.rows import Row
+from profiler.results.axes import Axis, axes_of
+from profiler.results.colours import colour_of, places_of
+from profiler.results.rows import Row
 from profiler.units import TEXT_PARAMETERS, shape_columns
 from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from profiler.events import Estimate
 from profiler.export.charts.picture import Point
-from profiler.rows import Row
+from profiler.results.rows import Row
+from profiler.results.wording import status_word
 from profiler.units import figure, mib, ms
-from profiler.wording import status_word
 
 _MIB = 2**20
 

@@ -1,6 +1,6 @@
 """How charts look: ink, markers and hatches, so that they are told apart in grey print too.
 
-Colours are profiler.colours': the same for an implementation as everywhere.
+Colours are profiler.results.colours': the same for an implementation as everywhere.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ RC: dict[Any, Any] = {
 
 
 def marker_of(place: int) -> str:
-    """The marker of an implementation by its place among the colours (profiler.colours.places_of)."""
+    """The marker of an implementation by its place among the colours (profiler.results.colours.places_of)."""
     return MARKERS[place % len(MARKERS)]
 
 

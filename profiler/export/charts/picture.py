@@ -28,8 +28,8 @@ class Point:
 class Series:
     """An implementation's points, one for each tick of its panel; in stacks, those of a part of a step.
 
-    `place` is the implementation's by its name (profiler.colours.places_of), which settles its marker and
-    its hatch; in stacks, that of the part.
+    `place` is the implementation's by its name (`places_of` in profiler.results.colours), which settles its
+    marker and its hatch; in stacks, that of the part.
     """
 
     name: str

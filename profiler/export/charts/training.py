@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from profiler.axes import short_size
-from profiler.colours import colour_of, places_of
 from profiler.export.charts.grid import in_grid
 from profiler.export.charts.picture import Kind, Panel, Picture, Point, Series, Tick
 from profiler.export.charts.wording import (
@@ -17,10 +15,12 @@ from profiler.export.charts.wording import (
     short_name,
     without_absent,
 )
-from profiler.study import StudyTable, study_tables
-from profiler.training_columns import training_columns
-from profiler.training_rows import Parts, TrainingRow
-from profiler.training_wording import (
+from profiler.results.axes import short_size
+from profiler.results.colours import colour_of, places_of
+from profiler.training.columns import training_columns
+from profiler.training.rows import Parts, TrainingRow
+from profiler.training.study import StudyTable, study_tables
+from profiler.training.wording import (
     of_study_table,
     study_title,
     tokens_per_s,

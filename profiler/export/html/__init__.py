@@ -18,7 +18,7 @@ from profiler.export.html.drawings import inline
 from profiler.export.html.page import body_of
 from profiler.export.markdown import report_of
 from profiler.export.markdown.extent import EXTENTS
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 
 _ROWS_ON_HALF_A_PAGE = 2  # of a figure's panels, in print
 _STYLE = Path(__file__).with_name("report.css")

@@ -30,8 +30,8 @@ from profiler.export.markdown.session import (
 )
 from profiler.export.markdown.training import TrainingReport
 from profiler.export.markdown.words import explanations
-from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.results.rows import rows
+from profiler.session.recording import Recording
 
 # GitHub refuses the text of a pull request or an issue above 65,536 characters; some are for its author.
 _MOST_CHARACTERS = 60_000

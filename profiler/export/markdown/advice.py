@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from profiler.advice import all_courses, course_line
 from profiler.export.markdown.text import escape, section
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.units import count
 
 _MOST_LINES = 12

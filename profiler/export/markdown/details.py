@@ -8,10 +8,10 @@ from profiler.events import Accuracy
 from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.results import case_columns, headline
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
-from profiler.kernel_names import short_name
-from profiler.rows import Row, one_a_case
+from profiler.results.kernel_names import short_name
+from profiler.results.rows import Row, one_a_case
+from profiler.results.wording import error_ratio, heads_checked, name_with_backend, sm_clock
 from profiler.units import ShapeColumns, count, figure, mib, ms, percent, shape_columns, three_digits
-from profiler.wording import error_ratio, heads_checked, name_with_backend, sm_clock
 from profiler.workload import PASS_LABELS, PASSES
 
 # Room for the template arguments that tell two kernels apart; the whole name is in the session.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.results import shape_cells
 from profiler.export.markdown.text import Column, escape, section, table
-from profiler.readings import while_measuring
-from profiler.recording import Recording
-from profiler.rows import Row, conditions_of, datasheet_peaks
+from profiler.results.readings import while_measuring
+from profiler.results.rows import Row, conditions_of, datasheet_peaks
+from profiler.session.recording import Recording
 from profiler.units import byte_count, percent, rate, shape_columns
 
 

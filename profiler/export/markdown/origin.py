@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from profiler.export.markdown.text import escape
-from profiler.imported import imported_words
-from profiler.recording import Recording
+from profiler.session.imported import imported_words
+from profiler.session.recording import Recording
 
 
 def origin(recording: Recording) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from profiler.engine.work import AnyPlan
 from profiler.export.markdown.text import code, code_block, escape, section
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.units import plain_text
-from profiler.work import AnyPlan
 
 _MEASURES = re.compile(r"attnprof (run|train)\b")
 

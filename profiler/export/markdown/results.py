@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from profiler.export.markdown.extent import Extent
 from profiler.export.markdown.text import Column, escape, section, table
-from profiler.rows import Row
+from profiler.results.rows import Row
+from profiler.results.wording import error_ratio, name_with_backend, remarks, speedup, status_word
 from profiler.units import TEXT_PARAMETERS, ShapeColumns, margin, mib, ms, percent, shape_columns, tflops
-from profiler.wording import error_ratio, name_with_backend, remarks, speedup, status_word
 from profiler.workload import PASS_LABELS, PASSES, Attention, Pass
 
 

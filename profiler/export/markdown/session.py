@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from profiler.events import Continued, Environment
 from profiler.export.markdown.text import Column, code, escape, section, table
-from profiler.recording import Recording
-from profiler.rows import Row
+from profiler.results.rows import Row
+from profiler.results.wording import day, device_name, ending
+from profiler.session.recording import Recording
 from profiler.units import byte_count, count, shape_columns
-from profiler.wording import day, device_name, ending
 
 
 def title(recording: Recording) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from profiler.events import Agreement
 from profiler.export.charts.wording import THROUGHPUT_AND_SPEEDUP
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
-from profiler.recording import Recording
-from profiler.study import StudyCell, StudyRow, StudyTable, study_tables
-from profiler.training_columns import TEXT_PARAMETERS, training_columns
-from profiler.training_rows import TrainingRow, training_rows
-from profiler.training_wording import (
+from profiler.results.wording import NOT_CONVERGED, ratio_and_margin
+from profiler.session.recording import Recording
+from profiler.training.columns import TEXT_PARAMETERS, training_columns
+from profiler.training.rows import TrainingRow, training_rows
+from profiler.training.study import StudyCell, StudyRow, StudyTable, study_tables
+from profiler.training.wording import (
     TRAINING_COLUMN_MEANINGS,
     TRAINING_MEANINGS,
     gradient_ratio,
@@ -24,7 +25,6 @@ from profiler.training_wording import (
     training_status_word,
 )
 from profiler.units import byte_count, figure, margin, mib, ms, percent
-from profiler.wording import NOT_CONVERGED, ratio_and_margin
 
 _HAS: dict[str, Callable[[TrainingRow], bool]] = {
     "batch": lambda row: row.batch is not None,

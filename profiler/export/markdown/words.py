@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from profiler.column_meanings import COLUMN_MEANINGS
 from profiler.export.markdown.text import section
-from profiler.recording import Recording
-from profiler.rows import Row
-from profiler.wording import MEANINGS, NVML_CLOCK, TIE, marks
+from profiler.results.column_meanings import COLUMN_MEANINGS
+from profiler.results.rows import Row
+from profiler.results.wording import MEANINGS, NVML_CLOCK, TIE, marks
+from profiler.session.recording import Recording
 
 _HAS: dict[str, Callable[[Row], bool]] = {
     "time": lambda row: True,

@@ -20,7 +20,7 @@ import torch
 
 import impls
 from profiler.events import Agreement, Verdict
-from profiler.training import Training
+from profiler.training.model import Training
 from profiler.worker import cut
 from profiler.worker.devices import Device
 from profiler.worker.failures import explain

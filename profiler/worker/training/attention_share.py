@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from profiler.events import Kernel
-from profiler.training import Mode
+from profiler.training.model import Mode
 from profiler.worker.compiled import forget_compiled
 from profiler.worker.kernels import kernels_of
 from profiler.worker.training.gpt import heads_of, laid_out

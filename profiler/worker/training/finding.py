@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from impls.contract import Implementation
+from profiler.engine.protocol import WorkerMessage
 from profiler.events import BatchTried
-from profiler.protocol import WorkerMessage
 from profiler.worker import cut
 from profiler.worker.check import CannotRun
 from profiler.worker.compiled import forget_compiled

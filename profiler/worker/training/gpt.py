@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from impls.contract import Attend, Implementation
-from profiler.training import Gpt
+from profiler.training.model import Gpt
 
 SPREAD = 0.02
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from impls.compiled import compile_alone
-from profiler.training import Mode
+from profiler.training.model import Mode
 
 LossOf = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(batch, context) tokens and targets -> the loss, with its graph."""

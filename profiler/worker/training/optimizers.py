@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from impls.contract import DeviceKind
-from profiler.training import Optimizer
+from profiler.training.model import Optimizer
 
 # Of GPT-3's small models (Brown et al. 2020, appendix B); norms and biases are not decayed.
 _LEARNING_RATE = 6e-4

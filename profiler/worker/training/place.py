@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 
-from profiler.protocol import WorkerMessage
-from profiler.training_plan import TrainingCase
+from profiler.engine.protocol import WorkerMessage
+from profiler.training.plan import TrainingCase
 from profiler.worker.compiled import forget_compiled
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain

@@ -14,9 +14,9 @@ from contextlib import suppress
 
 from impls import UnknownImplementation
 from impls.contract import Implementation
+from profiler.engine.protocol import MeasureTraining, ShapeDone, Visiting
 from profiler.events import LEAST_SAMPLES, Log, TrainingChecked, TrainingStarted
-from profiler.protocol import MeasureTraining, ShapeDone, Visiting
-from profiler.training_plan import TrainingCase
+from profiler.training.plan import TrainingCase
 from profiler.worker import cut
 from profiler.worker.check import CannotRun
 from profiler.worker.compiled import forget_compiled, let_backward_reuse

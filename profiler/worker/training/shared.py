@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from profiler.training import Training
+from profiler.training.model import Training
 from profiler.worker.devices import Device
 from profiler.worker.training.gpt import empty_model
 from profiler.worker.training.optimizers import make_optimizer, make_states, state_bytes

@@ -6,10 +6,10 @@ import math
 import statistics
 from dataclasses import dataclass, field
 
-from profiler import stopping
 from profiler.events import Steps, TrainingFailure, TrainingResult
+from profiler.plans import stopping
 from profiler.stats import estimate
-from profiler.training_plan import TrainingCase, TrainingStopping
+from profiler.training.plan import TrainingCase, TrainingStopping
 from profiler.worker.failures import Explanation
 from profiler.worker.training.attention_share import Share
 from profiler.worker.training.first_steps import FirstSteps

@@ -17,7 +17,7 @@ from profiler.advice import (
     training_picks,
 )
 from profiler.events import Event, Imported, Memory, Planned, TrainingPlanned
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.workload import Attention, Pass
 from tests.examples import (
     attention,

@@ -19,7 +19,7 @@ FLOOD_BYTES = 8 * 1024 * 1024
 def main() -> None:
     import msgspec
 
-    from profiler.control import EngineMessage, Hello
+    from profiler.engine.control import EngineMessage, Hello
     from profiler.events import Finished, Log
 
     def say(message: EngineMessage) -> None:

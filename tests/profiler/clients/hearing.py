@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from profiler.client import EngineClient, Heard
+from profiler.clients.client import EngineClient, Heard
 
 Kind = TypeVar("Kind")
 

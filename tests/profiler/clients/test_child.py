@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from profiler.child_process import ChildProcess
-from profiler.client import EngineClient, EngineError
 from profiler.clients.child import ChildEngine
-from profiler.control import Hello, Measure, Pause, Stop
+from profiler.clients.client import EngineClient, EngineError
+from profiler.engine.child_process import ChildProcess
+from profiler.engine.control import Hello, Measure, Pause, Stop
 from profiler.events import Finished, Log
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from tests.profiler.clients.fake_engine import FLOOD_BYTES
 from tests.profiler.clients.hearing import Ear, hear_out
 from tests.shapes import attention
@@ -138,7 +138,7 @@ def test_its_death_is_told_with_the_reason(tmp_path: Path, how: str, why: str) -
 
 
 def test_a_line_longer_than_any_message_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("profiler.child_process.LONGEST_LINE_BYTES", 100_000)
+    monkeypatch.setattr("profiler.engine.child_process.LONGEST_LINE_BYTES", 100_000)
     with pytest.raises(EngineError, match="a line longer than any message"):
         asyncio.run(hear_out(engine("floods", tmp_path)))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from profiler.client import EngineClient
+from profiler.clients.client import EngineClient
 from profiler.clients.demo import DemoEngine
 from profiler.clients.repertoire import Parameter
-from profiler.control import Command, Hello, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.engine.control import Command, Hello, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import (
     CaseChecked,
     CaseStarted,
@@ -32,10 +32,10 @@ from profiler.events import (
     Telemetry,
     TrainingFailure,
 )
-from profiler.plan import Plan, Takes
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session import SessionError
+from profiler.plans.plan import Plan, Takes
+from profiler.results.rows import Row, rows
+from profiler.session.file import SessionError
+from profiler.session.recording import Recording
 from profiler.workload import Attention
 from tests.examples import (
     attention,

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from profiler.client import EngineClient, EngineError
+from profiler.clients.client import EngineClient, EngineError
 from profiler.clients.following import Following
-from profiler.control import Hello, Stop
+from profiler.engine.control import Hello, Stop
 from profiler.events import Catalog, CatalogEntry, Continued, Event, Finished, Log, SessionStarted
 from tests.examples import header
 from tests.profiler.clients.hearing import Ear

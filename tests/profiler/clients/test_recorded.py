@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from profiler import line_reader
-from profiler.client import EngineClient, EngineError
 from profiler.clients import telling
+from profiler.clients.client import EngineClient, EngineError
 from profiler.clients.recorded import RecordedSession
-from profiler.control import Hello, Stop
-from profiler.deferred import Batch
+from profiler.engine.control import Hello, Stop
 from profiler.events import SCHEMA, Catalog, Event, Log, SessionStarted
-from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.results.rows import rows
+from profiler.session import line_reader
+from profiler.session.deferred import Batch
+from profiler.session.recording import Recording
 from tests.examples import header, hopper_events, lab6_events
 from tests.profiler.clients.hearing import hear_out
 

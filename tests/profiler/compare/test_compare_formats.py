@@ -9,7 +9,7 @@ import pytest
 
 from profiler.compare import Comparison, compare
 from profiler.compare.formats import FORMATS, UnknownFormat, format_of, render
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.compare_examples import MEMORY, recorded, session, study
 from tests.examples import attention
 

@@ -9,7 +9,7 @@ from profiler.compare import Case, Comparison, NothingShared, compare
 from profiler.compare import wording as words
 from profiler.compare.asked import NotThere, wanted
 from profiler.events import Environment, Estimate, Finished, Imported, Planned, Result
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.workload import PASSES, Pass
 from tests.compare_examples import MEMORY, recorded, session, study
 from tests.examples import attention, cases, checked, header, measured, plan, samples

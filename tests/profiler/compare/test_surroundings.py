@@ -8,7 +8,7 @@ from profiler.compare import compare
 from profiler.compare import wording as words
 from profiler.compare.surroundings import Surroundings
 from profiler.events import Ceilings, Continued, Environment, Imported, MatmulRate, Planned, Result, Telemetry
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.compare_examples import recorded, session
 from tests.examples import attention, held
 

@@ -6,7 +6,7 @@ import msgspec
 
 from profiler.events import Event, Imported, Planned
 from profiler.export.markdown.advice import which_to_take
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.examples import attention, cases, checked, header, lab6, lab6_events, measured, plan, single
 from tests.training_examples import study
 

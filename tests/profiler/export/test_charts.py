@@ -8,14 +8,14 @@ import sys
 import msgspec
 import pytest
 
-from profiler.colours import colour_of
 from profiler.events import Estimate, Event, Finished, Memory, Planned, TrainingPlanned
 from profiler.export.charts import pictures
 from profiler.export.charts.figures import estimated
 from profiler.export.charts.grid import in_grid
 from profiler.export.charts.picture import Panel, Picture, Point, Series, Tick
 from profiler.export.charts.wording import marks_meaning, not_drawn, short_name
-from profiler.recording import Recording
+from profiler.results.colours import colour_of
+from profiler.session.recording import Recording
 from profiler.workload import Attention, Pass
 from tests.examples import attention, cases, checked, failed, header, lab6, measured, plan, single
 from tests.training_examples import study, trained, training, training_cases, training_plan

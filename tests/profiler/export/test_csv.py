@@ -10,7 +10,7 @@ import pytest
 
 from profiler.events import CaseChecked, Event, Planned
 from profiler.export import export
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.examples import (
     GIB,
     attention,

@@ -15,7 +15,7 @@ from profiler.events import Event, Finished, Labelled, Log, Note, Planned, Train
 from profiler.export import export, report_for
 from profiler.export.html.drawings import inline
 from profiler.export.html.page import body_of
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.examples import (
     attention,
     cases,

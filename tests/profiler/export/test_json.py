@@ -10,8 +10,8 @@ import pytest
 
 from profiler.events import Event, Planned
 from profiler.export import FORMATS, Format, UnknownFormat, export, format_of
-from profiler.plan import Stopping
-from profiler.recording import Recording
+from profiler.plans.plan import Stopping
+from profiler.session.recording import Recording
 from tests.examples import (
     FLASH_KERNEL,
     GIB,

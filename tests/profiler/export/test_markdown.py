@@ -29,8 +29,8 @@ from profiler.export.charts import pictures
 from profiler.export.markdown import render
 from profiler.export.markdown.charts import without_charts
 from profiler.export.markdown.text import Column, code, escape, table
-from profiler.plan import Stopping
-from profiler.recording import Recording
+from profiler.plans.plan import Stopping
+from profiler.session.recording import Recording
 from tests.examples import (
     CEILINGS,
     attention,

@@ -12,7 +12,7 @@ import pytest
 
 from profiler.events import Event, Finished, Steps, TrainingPlanned, TrainingResult
 from profiler.export import export
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.examples import header, lab6_events
 from tests.training_examples import (
     STUDY,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from profiler.export import export
 from profiler.importing import AskedShapes, ImportRefused, imported_events
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.units import plain_text
 from tests.examples import hopper, lab6
 from tests.training_examples import study

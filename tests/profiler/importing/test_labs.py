@@ -10,8 +10,8 @@ import pytest
 
 from profiler.export import export
 from profiler.importing import AskedShapes, ImportRefused, imported_events
-from profiler.recording import Recording
-from profiler.rows import Row, rows
+from profiler.results.rows import Row, rows
+from profiler.session.recording import Recording
 from tests.examples import hopper, single
 from tests.training_examples import study
 

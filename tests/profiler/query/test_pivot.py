@@ -10,7 +10,7 @@ from profiler.query.cells import figure_of
 from profiler.query.formats import pivot_records
 from profiler.query.pass_fields import PASS_AXES
 from profiler.query.pivot import Pivot, PivotFields, open_fields, pivot_names, pivots
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from profiler.workload import Attention
 from tests.examples import attention, cases, checked, lab6, measured, plan
 

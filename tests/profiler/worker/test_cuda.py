@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import impls
+from profiler.engine.protocol import WorkerMessage
 from profiler.events import Energy, Failure, Kernels, Replayed, Result, Samples
-from profiler.plan import Case, Takes
-from profiler.protocol import WorkerMessage
+from profiler.plans.plan import Case, Takes
 from profiler.workload import PASSES
 from tests.shapes import attention
 from tests.workers import measure
@@ -94,7 +94,7 @@ def test_a_call_that_waits_for_the_gpu_is_said_not_to_be_hidden(device: CudaDevi
 def test_each_sample_has_its_own_clock(device: CudaDevice) -> None:
     import torch
 
-    from profiler.nvml import Nvml
+    from profiler.machine.nvml import Nvml
 
     found = Nvml.open().find(str(torch.cuda.get_device_properties(0).uuid))
     most_mhz = found.gpu().max_sm_mhz if found else None

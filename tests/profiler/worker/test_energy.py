@@ -201,7 +201,7 @@ def test_a_call_that_fails_ends_it_with_its_own_error() -> None:
 def test_a_matmul_on_the_gpu_draws_power() -> None:
     import torch
 
-    from profiler.nvml import Nvml
+    from profiler.machine.nvml import Nvml
 
     torch.cuda.set_device(0)
     device = Nvml.open().find(str(torch.cuda.get_device_properties(0).uuid))

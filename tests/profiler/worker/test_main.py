@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from profiler.engine.protocol import MeasureShape, NotReady, Ready, ShapeDone, WorkerMessage
 from profiler.events import CaseStarted, Result
-from profiler.plan import Case, Stopping
-from profiler.protocol import MeasureShape, NotReady, Ready, ShapeDone, WorkerMessage
+from profiler.plans.plan import Case, Stopping
 from profiler.worker.__main__ import EXIT_FAILED, EXIT_NOT_READY
 from tests.shapes import attention
 from tests.workers import FAULTY_WORKER, STUMBLING_WORKER

@@ -15,15 +15,15 @@ import pytest
 
 import impls
 from impls.contract import DeviceInfo
-from profiler.engine import Engine
-from profiler.environment import resolve_device
+from profiler.engine.engine import Engine
+from profiler.engine.session_run import Session
 from profiler.events import CaseChecked, Event, Failure
-from profiler.plan import Plan, Stopping, Takes
-from profiler.recording import Recording
-from profiler.rows import Row, rows
-from profiler.session_reader import read_session
-from profiler.session_run import Session
-from profiler.wording import detail
+from profiler.machine.environment import resolve_device
+from profiler.plans.plan import Plan, Stopping, Takes
+from profiler.results.rows import Row, rows
+from profiler.results.wording import detail
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.workload import PASSES, Attention, Pass
 from tests.shapes import attention
 

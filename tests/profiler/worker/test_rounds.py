@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from profiler.stopping import Repeats, Rule
+from profiler.plans.stopping import Repeats, Rule
 from profiler.worker.rounds import WALL_ROUNDS, Series, Subject, run_rounds, warm_up
 from profiler.worker.timer import Timing
 from profiler.workload import Pass

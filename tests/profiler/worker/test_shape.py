@@ -12,9 +12,9 @@ import torch
 import impls
 from impls import Implementation, Workload
 from impls.contract import Attend, Layout
+from profiler.engine.protocol import ShapeDone, WorkerMessage
 from profiler.events import CaseChecked, CaseStarted, Failure, Kernels, Log, Result, Samples
-from profiler.plan import Takes
-from profiler.protocol import ShapeDone, WorkerMessage
+from profiler.plans.plan import Takes
 from profiler.worker import check, subject
 from profiler.worker.accuracy import Reference
 from profiler.worker.devices import CpuDevice

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from profiler.client import EngineError, Hear
-from profiler.control import Command, EngineMessage, Hello, Measure, Stop
+from profiler.clients.client import EngineError, Hear
+from profiler.engine.control import Command, EngineMessage, Hello, Measure, Stop
 from profiler.events import Catalog, CatalogEntry, Event, Gpu, PlanEnded, Planned, SessionEvent
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from tests.examples import cases, checked, header, measured
 
 Answer = Callable[[Command], Iterable[EngineMessage]]

@@ -13,10 +13,10 @@ from textual.command import CommandInput, CommandPalette
 
 from profiler.clients.demo import DemoEngine
 from profiler.clients.recorded import RecordedSession
-from profiler.control import Pause, Resume, Skip, Stop, Train
+from profiler.engine.control import Pause, Resume, Skip, Stop, Train
 from profiler.events import CaseStarted, Finished, Kernel, Kernels, PlanEnded, Planned, TrainingPlanned
 from profiler.export.markdown.charts import without_charts
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from profiler.state import STATE_VARIABLE
 from tests.examples import attention, cases, checked, measured, plan, single_events, telemetry
 from tests.training_examples import study_events, trained, training, training_cases, training_plan

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.rows import rows
+from profiler.results.rows import rows
 from tests.examples import lab6
 from tui.app.glyphs import ASCII, UNICODE
 from tui.app.metrics import BY_ID
 from tui.app.pictures.bars import bars_of, bars_picture
-from tui.columns import Line, lines_of
+from tui.tables.columns import Line, lines_of
 
 
 def shape(index: int) -> list[Line]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from profiler.events import Catalog, CatalogEntry, PlanEnded, Planned
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from profiler.state import STATE_VARIABLE
 from profiler.units import describe_shape
 from profiler.workload import Attention

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from impls.contract import DeviceInfo
-from profiler.control import Hello
-from profiler.environment import Device
+from profiler.engine.control import Hello
 from profiler.events import CatalogEntry, Gpu
-from profiler.plan import Plan, PlanError
+from profiler.machine.environment import Device
+from profiler.plans.plan import Plan, PlanError
 from tui.app.choice import (
     Choice,
     choice_of,
@@ -24,9 +24,9 @@ from tui.app.choice import (
     quick_plan,
 )
 from tui.app.reproduce import command_for
-from tui.asked import Asked
 from tui.commands import run
-from tui.planning import make_plan
+from tui.options.asked import Asked
+from tui.options.planning import make_plan
 
 CPU = Device("cpu", DeviceInfo("cpu", "Some CPU"))
 

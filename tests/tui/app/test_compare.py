@@ -15,8 +15,8 @@ from textual.widgets import Static
 
 from profiler.compare import Comparison, compare
 from profiler.events import Event
-from profiler.recording import Recording
-from profiler.session import SessionWriter
+from profiler.session.file import SessionWriter
+from profiler.session.recording import Recording
 from profiler.workload import PASSES
 from tests.compare_examples import session, study
 from tests.examples import attention

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from profiler.control import Command, EngineMessage, Measure, Pause, Resume, Skip, Stop, Train
+from profiler.engine.control import Command, EngineMessage, Measure, Pause, Resume, Skip, Stop, Train
 from profiler.events import Event, Finished, Log, PlanEnded, Planned, TrainingPlanned
 from tests.examples import attention, cases, checked, header, measured, plan, samples, telemetry
 from tests.training_examples import training, training_plan

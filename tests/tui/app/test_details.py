@@ -12,9 +12,9 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from profiler.events import CaseStarted, Event, Failure, Kernels, Planned
-from profiler.recording import Recording
-from profiler.session_list import summary
-from profiler.session_reader import read_session
+from profiler.session.listing import summary
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from tests.examples import (
     attention,
     cases,

@@ -12,18 +12,18 @@ import pytest
 from textual.app import App
 
 from impls.contract import DeviceInfo
-from profiler.environment import Device
 from profiler.events import Gpu
 from profiler.export import export
-from profiler.plan import Plan, Stopping, Takes
-from profiler.recording import Recording
+from profiler.machine.environment import Device
+from profiler.plans.plan import Plan, Stopping, Takes
+from profiler.session.recording import Recording
 from profiler.workload import Attention
 from tests.examples import attention, lab6, lab6_events, plan
 from tui.app.exporting import ExportError, export_and_say, export_report
 from tui.app.reproduce import command_for
-from tui.asked import Asked
 from tui.commands import run
-from tui.planning import QUICK_STOPPING, QUICK_TAKES, make_plan
+from tui.options.asked import Asked
+from tui.options.planning import QUICK_STOPPING, QUICK_TAKES, make_plan
 
 SESSION = Path("sessions/20261122T043206Z-h100-lab6.jsonl")
 

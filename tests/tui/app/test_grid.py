@@ -9,8 +9,8 @@ from textual.app import App, ComposeResult
 from textual.events import MouseScrollDown
 
 from profiler.events import PlanEnded, Planned
-from profiler.plan import Plan
-from profiler.recording import Recording
+from profiler.plans.plan import Plan
+from profiler.session.recording import Recording
 from profiler.workload import Pass
 from tests.examples import attention, cases, checked, header, lab6_events, measured, plan, samples
 from tests.tui.app.pilot import drive, press

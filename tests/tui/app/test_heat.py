@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.axes import axes_of
+from profiler.results.axes import axes_of
 from tests.examples import attention
 from tui.app.pictures.heat import HeatMap, Tile, draw, levels, painted_style
 from tui.app.pictures.series import curves, table, winners

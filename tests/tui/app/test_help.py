@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from profiler.wording import MEANINGS
+from profiler.results.wording import MEANINGS
 from tui.app.glyphs import ASCII, UNICODE, Glyphs
 from tui.app.screens.help import HelpScreen
 from tui.app.widgets.pager import Pager

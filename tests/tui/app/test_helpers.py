@@ -10,12 +10,12 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from profiler.client import EngineClient, EngineError, Heard
-from profiler.control import Measure, Stop
+from profiler.clients.client import EngineClient, EngineError, Heard
+from profiler.engine.control import Measure, Stop
 from profiler.events import Event
-from profiler.plan import Plan
-from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.plans.plan import Plan
+from profiler.results.rows import rows
+from profiler.session.recording import Recording
 from tests.shapes import attention
 from tests.tui.app import snapshots
 from tests.tui.app.fake import FakeEngine, Measuring, opening

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from profiler.rows import rows
+from profiler.results.rows import rows
 from profiler.units import shape_columns
 from tests.examples import hopper, lab6
 from tui.app.metrics import BY_ID, METRICS, measured, ranked
-from tui.columns import Column as TableColumn
-from tui.columns import Line, columns_of, lines_of
+from tui.tables.columns import Column as TableColumn
+from tui.tables.columns import Line, columns_of, lines_of
 
 
 def short_lab6() -> list[Line]:

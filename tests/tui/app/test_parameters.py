@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impls.contract import DeviceInfo
-from profiler.plan import PlanError
+from profiler.plans.plan import PlanError
 from profiler.workload import PASSES
 from tui.app.choice import Choice
 from tui.app.ladder import divisors

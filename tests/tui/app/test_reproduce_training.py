@@ -7,16 +7,16 @@ import shlex
 import pytest
 
 from impls.contract import DeviceInfo
-from profiler.environment import Device
 from profiler.events import Gpu
-from profiler.training import Training, gpt2
-from profiler.training_plan import TrainingPlan, TrainingStopping
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.machine.environment import Device
+from profiler.training.model import Training, gpt2
+from profiler.training.plan import TrainingPlan, TrainingStopping
+from profiler.training.presets import TRAINING_PRESETS
 from tests.training_examples import training, training_plan
 from tui.app.reproduce_training import training_command
-from tui.asked import AskedTraining
 from tui.commands import train
-from tui.training_planning import QUICK_STOPPING, QUICK_TAKES, make_training_plan
+from tui.options.asked import AskedTraining
+from tui.options.training_planning import QUICK_STOPPING, QUICK_TAKES, make_training_plan
 
 GIB = 2**30
 OWN = Training(

@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 
 import tui.app
 from profiler.events import Event, Planned
-from profiler.recording import Recording
-from profiler.rows import rows
+from profiler.results.rows import rows
+from profiler.session.recording import Recording
 from tests.examples import attention, cases, checked, failed, header, lab6, plan, samples
 from tests.tui.app.pilot import drive as run_to_end
 from tests.tui.app.pilot import press
@@ -25,7 +25,7 @@ from tui.app.metrics import BY_ID
 from tui.app.widgets.bars import BarsPanel
 from tui.app.widgets.results import ResultsTable
 from tui.app.widgets.telemetry import TelemetryPanel
-from tui.columns import Line, lines_of
+from tui.tables.columns import Line, lines_of
 
 REASON = (
     "its kernels are built for compute capability 8.0 to 9.0 and take head dims of 32, 64, 96 and 128 only, "

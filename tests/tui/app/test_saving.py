@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.control import SaveIn, Saving
+from profiler.engine.control import SaveIn, Saving
 from profiler.state import STATE_VARIABLE
 from tests.tui.app.fake import FakeEngine, opening
 from tests.tui.app.pilot import drive

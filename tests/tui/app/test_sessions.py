@@ -14,10 +14,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from profiler.events import Event, SessionStarted, TrainingPlanned
-from profiler.recording import Recording
-from profiler.session import SessionWriter
-from profiler.session_list import summary
-from profiler.session_reader import read_session
+from profiler.session.file import SessionWriter
+from profiler.session.listing import summary
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from tests.examples import lab6_events, single_events
 from tests.training_examples import study_events, trained, training, training_cases, training_plan
 from tui.app.glyphs import ASCII, UNICODE, Glyphs

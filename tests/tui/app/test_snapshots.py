@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from profiler.clients.recorded import RecordedSession
-from profiler.control import EngineMessage
+from profiler.engine.control import EngineMessage
 from profiler.events import (
     BatchTried,
     CaseChecked,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from profiler.events import Event, TrainingPlanned
-from profiler.recording import Recording
-from profiler.study import study_tables
-from profiler.training_rows import training_rows
+from profiler.session.recording import Recording
+from profiler.training.rows import training_rows
+from profiler.training.study import study_tables
 from tests.examples import header
 from tests.training_examples import (
     begun,

@@ -12,12 +12,12 @@ from textual.app import App
 from textual.message import Message
 from textual.pilot import Pilot
 
-from profiler.control import Hello
+from profiler.engine.control import Hello
 from profiler.events import CatalogEntry, Event, Finished, Planned
-from profiler.plan import Plan
-from profiler.presets import PRESETS
-from profiler.recording import Recording
-from profiler.session_reader import read_session
+from profiler.plans.plan import Plan
+from profiler.plans.presets import PRESETS
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from tests.examples import attention, cases, checked, header, measured, plan, samples
 from tests.tui.app.pilot import drive, press
 from tui.app.choice import Choice

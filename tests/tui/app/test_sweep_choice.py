@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from impls.contract import DeviceInfo
-from profiler.environment import Device
-from profiler.plan import PlanError
-from profiler.presets import PRESETS
+from profiler.machine.environment import Device
+from profiler.plans.plan import PlanError
+from profiler.plans.presets import PRESETS
 from profiler.workload import PASSES
 from tui.app.choice import Choice
 from tui.app.sweep_choice import FIELDS, HELP, SweepChoice, extent, sweep_of

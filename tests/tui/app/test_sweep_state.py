@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from profiler.events import Planned
-from profiler.recording import Recording
+from profiler.session.recording import Recording
 from tests.examples import attention, cases, checked, header, measured, plan
 from tui.app import sweep_state
 from tui.app.sweep_state import SweepState

@@ -10,10 +10,10 @@ from textual.app import App
 from textual.message import Message
 from textual.pilot import Pilot
 
-from profiler.control import Hello
+from profiler.engine.control import Hello
 from profiler.events import BatchTried, CatalogEntry, Event, Finished, PlanEnded, TrainingPlanned
-from profiler.recording import Recording
-from profiler.training_plan import TrainingPlan
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingPlan
 from tests.examples import header, telemetry
 from tests.training_examples import (
     begun,

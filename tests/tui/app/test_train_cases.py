@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from profiler.events import BatchTried, Event, TrainingChecked, TrainingPlanned
-from profiler.recording import Recording
-from profiler.training_plan import TrainingPlan
-from profiler.training_rows import TrainingRow, training_rows
+from profiler.session.recording import Recording
+from profiler.training.plan import TrainingPlan
+from profiler.training.rows import TrainingRow, training_rows
 from tests.examples import header
 from tests.training_examples import (
     begun,

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from impls.contract import DeviceInfo
-from profiler.environment import Device
 from profiler.events import Gpu
-from profiler.plan import PlanError
-from profiler.training_presets import TRAINING_PRESETS
+from profiler.machine.environment import Device
+from profiler.plans.plan import PlanError
+from profiler.training.presets import TRAINING_PRESETS
 from tui.app.choice import Choice
 from tui.app.train_choice import EMPTY, FIELDS, HELP, TrainChoice, extent, label, train_of
 

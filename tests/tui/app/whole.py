@@ -10,10 +10,10 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from profiler.client import EngineClient
-from profiler.control import EngineMessage, Measure
+from profiler.clients.client import EngineClient
+from profiler.engine.control import EngineMessage, Measure
 from profiler.events import Event
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from tests.tui.app.fake import FakeEngine, Measuring, opening
 from tests.tui.app.snapshots import still, text_of
 from tui.app.app import AttnprofApp, EngineFor

@@ -10,13 +10,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
-from profiler import wording
-from profiler.colours import colour_of
+from profiler.results import wording
+from profiler.results.colours import colour_of
 from tui.app.glyphs import Glyphs
 from tui.app.metrics import Metric, ranked
 from tui.app.pictures.look import PLAIN, Look
 from tui.app.pictures.names import cut, variant_of
-from tui.columns import INTERVAL, Line
+from tui.tables.columns import INTERVAL, Line
 
 _LONGEST_NAME = 20
 _LEAST_BAR = 8  # a shorter one compares nothing

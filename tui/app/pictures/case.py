@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 from rich.text import Text
 
-from profiler import wording
 from profiler.events import Accuracy
+from profiler.results import wording
 from profiler.units import plain_text, ratio, three_digits
 from profiler.workload import PASS_LABELS, Pass
 from tui.app.glyphs import Glyphs

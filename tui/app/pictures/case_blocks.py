@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from profiler import wording
 from profiler.events import Failure, Kernel
-from profiler.kernel_names import short_name
-from profiler.rows import Row
+from profiler.results import wording
+from profiler.results.kernel_names import short_name
+from profiler.results.rows import Row
 from profiler.units import (
     byte_count,
     count,

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from profiler.case_record import CaseRecord
-from profiler.rows import Row
+from profiler.results.rows import Row
+from profiler.session.case_record import CaseRecord
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.look import Look
 

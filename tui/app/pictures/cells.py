@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from profiler.colours import colour_of
+from profiler.results.colours import colour_of
 from profiler.units import plain_text, shape_columns
 from profiler.workload import Attention, Pass
 from tui.app.glyphs import Glyphs
@@ -16,7 +16,7 @@ from tui.app.metrics import Metric
 from tui.app.pictures.lines import mark_of
 from tui.app.pictures.look import Look
 from tui.app.sweep_state import Sweep
-from tui.columns import FASTEST, MUTED, SHORT_STATUS, STATUS_STYLE, Line
+from tui.tables.columns import FASTEST, MUTED, SHORT_STATUS, STATUS_STYLE, Line
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from profiler.axes import Axes, axes_of
-from profiler.colours import colour_of
+from profiler.results.axes import Axes, axes_of
+from profiler.results.colours import colour_of
 from profiler.units import TEXT_PARAMETERS, plain_text
 from profiler.workload import Attention, Pass
 from tui.app.metrics import Metric
 from tui.app.pictures import heat, lines, series
 from tui.app.pictures.cells import of_pass
 from tui.app.sweep_state import Sweep
-from tui.columns import SHORT_PASS, SHORT_STATUS
+from tui.tables.columns import SHORT_PASS, SHORT_STATUS
 
 if TYPE_CHECKING:
     from rich.text import Text

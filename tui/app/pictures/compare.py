@@ -14,9 +14,9 @@ from profiler.compare.surroundings import Difference
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
-from tui.columns import Column
-from tui.compare_columns import caption, columns_of, fitting
-from tui.compare_table import below, has_groups, legend
+from tui.tables.columns import Column
+from tui.tables.compare import below, has_groups, legend
+from tui.tables.compare_columns import caption, columns_of, fitting
 
 _GAP = 2
 _MOST_NAMED = 4

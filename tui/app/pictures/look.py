@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from tui.columns import BAD, FASTEST, MUTED, WARNING
+from tui.tables.columns import BAD, FASTEST, MUTED, WARNING
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from rich.text import Text
 
 import impls
 from impls.contract import DeviceInfo
-from profiler.colours import colour_of
 from profiler.events import CatalogEntry
-from profiler.plan import PlanError
+from profiler.plans.plan import PlanError
+from profiler.results.colours import colour_of
 from profiler.units import plain_text
 from profiler.workload import Attention
 from tui.app.choice import Choice

@@ -10,14 +10,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
-from profiler import wording
-from profiler.colours import colour_of
+from profiler.results import wording
+from profiler.results.colours import colour_of
 from profiler.units import ShapeColumns, count, plain_text
 from tui.app.glyphs import Glyphs
 from tui.app.metrics import BY_ID
 from tui.app.pictures.look import PLAIN, Look
-from tui.columns import INTERVAL, Column, Line, columns_of, fit
-from tui.tables import legend, not_shown
+from tui.tables.columns import INTERVAL, Column, Line, columns_of, fit
+from tui.tables.results import legend, not_shown
 
 NAME = "implementation"
 """The key of the column with the names, by which lines can be sorted as by a metric's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from profiler.axes import Axes
+from profiler.results.axes import Axes
 from profiler.workload import Attention
 
 T = TypeVar("T")

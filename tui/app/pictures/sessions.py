@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from rich.style import Style
 from rich.text import Text
 
-from profiler.session_list import SessionSummary
+from profiler.session.listing import SessionSummary
 from profiler.units import byte_count, count, plain_text
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
-from tui.columns import BAD, FASTEST, MUTED, WARNING, Column, fit
+from tui.tables.columns import BAD, FASTEST, MUTED, WARNING, Column, fit
 
 _LONGEST_DEVICE = 20
 _LONGEST_ENDING = 24

@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from profiler.study import StudyTable
-from profiler.training import VOCAB, Training
-from profiler.training_columns import TrainingColumns, training_columns
-from profiler.training_plan import TrainingPlan
-from profiler.training_rows import TrainingRow
-from profiler.training_wording import TRAINING_STATUS_WORDS, tokens_per_s
-from profiler.wording import TIE, ratio_and_margin
+from profiler.results.wording import TIE, ratio_and_margin
+from profiler.training.columns import TrainingColumns, training_columns
+from profiler.training.model import VOCAB, Training
+from profiler.training.plan import TrainingPlan
+from profiler.training.rows import TrainingRow
+from profiler.training.study import StudyTable
+from profiler.training.wording import TRAINING_STATUS_WORDS, tokens_per_s
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.cells import Cell, Grid, Tail
-from tui.columns import BAD, MUTED, WARNING
+from tui.tables.columns import BAD, MUTED, WARNING
 
 _CONTEXT = "context"
 _TELLING = ("model", _CONTEXT, "mode", "dtype", "optimizer")

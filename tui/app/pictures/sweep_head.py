@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from profiler import wording
+from profiler.results import wording
 from profiler.units import clock, count, plain_text, shape_columns
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.look import Look

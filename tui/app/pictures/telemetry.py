@@ -10,9 +10,9 @@ from math import ceil
 from rich.cells import set_cell_size
 from rich.text import Text
 
-from profiler import wording
-from profiler.conditions import sum_up
 from profiler.events import Gpu, Telemetry
+from profiler.results import wording
+from profiler.results.conditions import sum_up
 from profiler.units import plain_text, rate
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.look import PLAIN, Look

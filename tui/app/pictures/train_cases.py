@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from rich.style import Style
 from rich.text import Text
 
-from profiler import wording
-from profiler.colours import colour_of
-from profiler.training_plan import TrainingPlan
-from profiler.training_recording import TrainingRecord
-from profiler.training_rows import TrainingRow
-from profiler.training_wording import (
+from profiler.results import wording
+from profiler.results.colours import colour_of
+from profiler.training.plan import TrainingPlan
+from profiler.training.recording import TrainingRecord
+from profiler.training.rows import TrainingRow
+from profiler.training.wording import (
     tokens_per_s,
     training_name,
     training_remarks,

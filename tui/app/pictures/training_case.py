@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from rich.text import Text
 
-from profiler import wording
-from profiler.training_recording import TrainingRecord
-from profiler.training_rows import TrainingRow
-from profiler.training_wording import (
+from profiler.results import wording
+from profiler.training.recording import TrainingRecord
+from profiler.training.rows import TrainingRow
+from profiler.training.wording import (
     TRAINING_STATUS_WORDS,
     loss,
     seconds,

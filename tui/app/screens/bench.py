@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from impls import UnknownImplementation
-from profiler.catalog import together
-from profiler.control import Hello
+from profiler.engine.catalog import together
+from profiler.engine.control import Hello
 from profiler.events import CatalogEntry
-from profiler.rows import rows
+from profiler.results.rows import rows
 from profiler.units import describe_shape
 from profiler.workload import Attention
 from tui.app.activity import activity, is_live, why_nothing
@@ -31,7 +31,7 @@ from tui.app.widgets.picker import Picker
 from tui.app.widgets.results import ResultsTable
 from tui.app.widgets.status import StatusLine
 from tui.app.widgets.telemetry import TelemetryPanel
-from tui.columns import Line, lines_of
+from tui.tables.columns import Line, lines_of
 
 
 class BenchScreen(Screen[None]):

@@ -14,9 +14,9 @@ from textual.widgets import Footer
 
 from profiler.compare import Comparison, NothingShared, compare
 from profiler.compare.formats import render
-from profiler.recording import Recording
-from profiler.session import SessionError
-from profiler.session_reader import read_recording
+from profiler.session.file import SessionError
+from profiler.session.reader import read_recording
+from profiler.session.recording import Recording
 from profiler.units import plain_text
 from tui.app.exporting import write_and_say, write_report
 from tui.app.widgets.compare import ComparisonPager

@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from profiler import wording
-from profiler.case_record import CaseRecord
-from profiler.plan import Plan
-from profiler.recording import Recording
-from profiler.rows import Row, rows
+from profiler.plans.plan import Plan
+from profiler.results import wording
+from profiler.results.rows import Row, rows
+from profiler.session.case_record import CaseRecord
+from profiler.session.recording import Recording
 from profiler.units import describe_shape
 from profiler.workload import Pass
 from tui.app.pictures.case import passes_side_by_side, sheet
@@ -25,7 +25,7 @@ from tui.app.pictures.look import Look
 from tui.app.reproduce import command_for
 from tui.app.view import View
 from tui.app.widgets.pager import Pager
-from tui.columns import SHORT_PASS
+from tui.tables.columns import SHORT_PASS
 
 _PAGER = "details"
 

@@ -13,10 +13,10 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from profiler import wording
-from profiler.column_meanings import COLUMN_MEANINGS
 from profiler.compare.meanings import MEANINGS as COMPARED
-from profiler.training_wording import TRAINING_COLUMN_MEANINGS, TRAINING_MEANINGS
+from profiler.results import wording
+from profiler.results.column_meanings import COLUMN_MEANINGS
+from profiler.training.wording import TRAINING_COLUMN_MEANINGS, TRAINING_MEANINGS
 from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.look import Look
 from tui.app.widgets.pager import Pager

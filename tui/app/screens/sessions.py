@@ -20,11 +20,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 from textual.worker import WorkType
 
-from profiler.recording import Recording
-from profiler.session import SessionError
-from profiler.session_edit import add_note, label_problem, note_problem, relabel
-from profiler.session_list import SessionSummary, newest_first, session_files, summary
-from profiler.session_reader import read_session
+from profiler.session.edit import add_note, label_problem, note_problem, relabel
+from profiler.session.file import SessionError
+from profiler.session.listing import SessionSummary, newest_first, session_files, summary
+from profiler.session.reader import read_session
+from profiler.session.recording import Recording
 from profiler.units import count, listed, plain_text
 from tui.app.exporting import export_and_say
 from tui.app.screens.prompt import PromptScreen

@@ -11,8 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Footer
 
-from profiler.environment import Device
-from profiler.plan import Plan
+from profiler.machine.environment import Device
+from profiler.plans.plan import Plan
 from profiler.units import count
 from profiler.workload import Pass
 from tui.app.choice import device_info
@@ -27,7 +27,7 @@ from tui.app.widgets.axes import AxesForm
 from tui.app.widgets.chart import Chart
 from tui.app.widgets.grid import GridTable
 from tui.app.widgets.sweep_head import SweepHead
-from tui.columns import SHORT_PASS
+from tui.tables.columns import SHORT_PASS
 
 _WIDE = 150  # columns from which the grid and the chart stand side by side
 _TIME = "time"

@@ -10,11 +10,11 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Footer
 
-from profiler import wording
-from profiler.control import Hello
-from profiler.environment import Device
-from profiler.training import Training
-from profiler.training_plan import TrainingPlan
+from profiler.engine.control import Hello
+from profiler.machine.environment import Device
+from profiler.results import wording
+from profiler.training.model import Training
+from profiler.training.plan import TrainingPlan
 from profiler.units import count, plain_text
 from tui.app.choice import Choice, device_info
 from tui.app.pictures import sweep_head

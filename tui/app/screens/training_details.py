@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from profiler import wording
-from profiler.recording import Recording
-from profiler.training_rows import TrainingRow, training_rows
+from profiler.results import wording
+from profiler.session.recording import Recording
+from profiler.training.rows import TrainingRow, training_rows
 from tui.app.pictures.case_facts import wrapped
 from tui.app.pictures.study import describe
 from tui.app.pictures.training_case import TrainingFacts, sheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from profiler.plan import Plan
+from profiler.plans.plan import Plan
 from tui.app.sweep_choice import EMPTY, FIELDS, HELP, SweepChoice, extent, label
 from tui.app.widgets.form import Form, Questions
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from tui.app.metrics import METRICS, Metric
 from tui.app.pictures.bars import Bar, bars_of, bars_picture
 from tui.app.widgets.painted import Painted
-from tui.columns import Line
+from tui.tables.columns import Line
 
 
 class BarsPanel(Painted):

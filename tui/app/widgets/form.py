@@ -10,8 +10,8 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.events import Blur, Click, Focus, Key, Paste
 
-from profiler.environment import Device
-from profiler.plan import PlanError
+from profiler.machine.environment import Device
+from profiler.plans.plan import PlanError
 from profiler.units import plain_text
 from tui.app.line_edit import LineEdit
 from tui.app.pictures.case_facts import wrapped

@@ -13,7 +13,7 @@ from textual.message import Message
 
 from impls.contract import DeviceInfo
 from profiler.events import CatalogEntry
-from profiler.plan import PlanError
+from profiler.plans.plan import PlanError
 from profiler.units import plain_text
 from tui.app.choice import Choice
 from tui.app.line_edit import LineEdit

@@ -12,12 +12,12 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from profiler import wording
+from profiler.results import wording
 from profiler.units import count, plain_text
 from tui.app.metrics import BY_ID, ranked
 from tui.app.pictures.results import NAME, Layout, remark, wrapped
 from tui.app.widgets.painted import PaintedRows
-from tui.columns import Line
+from tui.tables.columns import Line
 
 _TALL = 14  # lines from which titles may have two
 _SHARE_BELOW = 3  # of so many lines, one may be for what is said below the rows

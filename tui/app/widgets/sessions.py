@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.message import Message
 
-from profiler.session_list import SessionSummary
+from profiler.session.listing import SessionSummary
 from profiler.units import plain_text
 from tui.app.pictures.sessions import SessionRows, about
 from tui.app.widgets.painted import PaintedRows

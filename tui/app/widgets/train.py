@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.message import Message
 
-from profiler.training_plan import TrainingPlan
+from profiler.training.plan import TrainingPlan
 from tui.app.pictures.train_cases import Lines, draw
 from tui.app.reproduce_training import training_command
 from tui.app.train_choice import EMPTY, FIELDS, HELP, TrainChoice, extent, label

@@ -14,7 +14,7 @@ import impls
 from impls import Implementation, Workload
 from impls.contract import Attend
 from profiler.events import Agreement
-from profiler.training import Training
+from profiler.training.model import Training
 from profiler.worker.devices import CpuDevice
 from profiler.worker.training import agreement
 from profiler.worker.training.agreement import Judge

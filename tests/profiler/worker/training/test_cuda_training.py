@@ -10,10 +10,10 @@ import pytest
 
 import impls
 from impls import DeviceInfo
+from profiler.engine.protocol import WorkerMessage
 from profiler.events import Log, Steps, TrainingChecked, TrainingFailure, TrainingResult
-from profiler.protocol import WorkerMessage
-from profiler.training import Gpt, Training
-from profiler.training_plan import TrainingStopping, TrainingTakes
+from profiler.training.model import Gpt, Training
+from profiler.training.plan import TrainingStopping, TrainingTakes
 from tests.profiler.worker.training.tiny import of, train
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_the_largest_batch_under_a_limit_fits_and_the_next_does_not(mode: Any) -
 
     script = f"""
 from profiler.events import BatchTried, TrainingChecked, TrainingFailure, TrainingResult
-from profiler.training_plan import TrainingStopping, TrainingTakes
+from profiler.training.plan import TrainingStopping, TrainingTakes
 from profiler.worker.devices import open_device
 from tests.profiler.worker.training.test_cuda_training import short
 from tests.profiler.worker.training.tiny import NOTHING, of, train

@@ -10,7 +10,7 @@ import torch
 import impls
 from impls import DeviceInfo, Implementation, Workload
 from impls.contract import Attend, Layout
-from profiler.training import MODEL_NAMES, gpt2
+from profiler.training.model import MODEL_NAMES, gpt2
 from profiler.worker.training.gpt import GptModel, empty_model, heads_of, mixing
 from tests.profiler.worker.training.tiny import CONTEXT, own, plain, tiny, tiny_gpt
 

@@ -11,8 +11,8 @@ import torch
 from impls import Workload
 from impls.contract import Attend
 from profiler.events import Steps, TrainingChecked, TrainingFailure, TrainingResult
-from profiler.training import Mode
-from profiler.training_plan import TrainingTakes
+from profiler.training.model import Mode
+from profiler.training.plan import TrainingTakes
 from profiler.worker.training import modes, row
 from tests.profiler.worker.training.tiny import known, of, own, plain, tiny, train
 

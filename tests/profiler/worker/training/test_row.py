@@ -15,6 +15,7 @@ import torch
 import impls
 from impls import Workload
 from impls.contract import Attend
+from profiler.engine.protocol import ShapeDone, Visiting, WorkerMessage
 from profiler.events import (
     BatchTried,
     Kernel,
@@ -25,8 +26,7 @@ from profiler.events import (
     TrainingResult,
     TrainingStarted,
 )
-from profiler.protocol import ShapeDone, Visiting, WorkerMessage
-from profiler.training_plan import TrainingStopping, TrainingTakes
+from profiler.training.plan import TrainingStopping, TrainingTakes
 from profiler.worker import cut
 from profiler.worker.devices import Allocator, CpuDevice
 from profiler.worker.lost import DeviceLost

@@ -12,7 +12,7 @@ import torch
 
 import impls
 from impls import Implementation
-from profiler.training import Training
+from profiler.training.model import Training
 from profiler.worker import cut
 from profiler.worker.devices import Allocator, CpuDevice
 from profiler.worker.failures import Explanation

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import msgspec
 
+from profiler.engine.protocol import MeasureTraining, ShapeDone
 from profiler.events import TrainingResult
-from profiler.protocol import MeasureTraining, ShapeDone
-from profiler.training_plan import TrainingCase, TrainingStopping
+from profiler.training.plan import TrainingCase, TrainingStopping
 from tests.profiler.worker.test_main import ROOT, hear_until, worker
 from tests.profiler.worker.training.tiny import NOTHING, tiny
 
 HELD = """
 import msgspec, torch
 from profiler.events import BatchTried, TrainingResult
-from profiler.training import Gpt, Training
-from profiler.training_plan import TrainingStopping
+from profiler.training.model import Gpt, Training
+from profiler.training.plan import TrainingStopping
 from profiler.worker.devices import open_device
 from tests.profiler.worker.training.tiny import NOTHING, train
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import impls
 from impls import Implementation, Workload
 from impls.contract import Attend, Layout
-from profiler.protocol import MeasureTraining, WorkerMessage
-from profiler.training import Gpt, Training
-from profiler.training_plan import TrainingCase, TrainingStopping, TrainingTakes
+from profiler.engine.protocol import MeasureTraining, WorkerMessage
+from profiler.training.model import Gpt, Training
+from profiler.training.plan import TrainingCase, TrainingStopping, TrainingTakes
 from profiler.worker.devices import CpuDevice, Device
 from profiler.worker.training.row import measure_training
 

@@ -1,0 +1,1 @@
+"""What is to be measured: shapes, implementations, and when it is enough."""

@@ -1,0 +1,1 @@
+"""Trainings: the model and its plan, what was recorded of it, and the tables of that."""

@@ -1,0 +1,82 @@
+"""How the commands that show saved sessions open them, and print their tables on a screen or into a pipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from profiler.session.file import SessionError, find_session, sessions_folder
+from profiler.session.reader import RecordedFile, SessionFile, read_recording, read_session
+from profiler.session.recording import Recording
+from profiler.units import plain_text
+from tui.errors import Refusal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_File = TypeVar("_File", SessionFile, RecordedFile)
+
+
+def open_session(session: str, sessions: str | None) -> SessionFile:
+    """The session meant, with what could not be read in it said on stderr.
+
+    Raises:
+        Refusal: there is none, or it cannot be read.
+    """
+    return _opened(session, sessions, read_session)
+
+
+def open_recorded(session: str, sessions: str | None) -> RecordedFile:
+    """The same with what it adds up to; a large one in a fraction of the time of its events.
+
+    Raises:
+        Refusal: there is none, or it cannot be read.
+    """
+    return _opened(session, sessions, read_recording)
+
+
+def open_recording(session: str, sessions: str | None) -> Recording:
+    """What the session meant adds up to.
+
+    Raises:
+        Refusal: there is none, or it cannot be read.
+    """
+    return open_recorded(session, sessions).recording
+
+
+def _opened(session: str, sessions: str | None, read: Callable[[Path], _File]) -> _File:
+    try:
+        file = read(find_session(session, sessions_folder(sessions)))
+    except SessionError as error:
+        raise Refusal(str(error)) from error
+    for problem in file.problems:
+        click.echo(f"{plain_text(file.path.name)}, {problem}", err=True)
+    return file
+
+
+def console_and_width() -> tuple[Console, int | None]:
+    """The terminal, and its width. In a pipe nothing is left out or wrapped: the reader may have any
+    width, or be a program."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console, console.width if console.is_terminal or "COLUMNS" in os.environ else None
+
+
+def print_tables(
+    console: Console, tables: Iterable[RenderableType], width: int | None, *, apart: bool = True
+) -> None:
+    """Print tables as `console_and_width` has it, `apart` with an empty line between."""
+    from tui.tables.plain import as_text
+
+    for index, table in enumerate(tables):
+        if index and apart:
+            console.print()
+        if width is None:
+            click.echo(as_text(table))
+        else:
+            console.print(table)
