@@ -5,30 +5,36 @@
     python -m benchmarks.gpt2_study SESSION...    # prints Markdown; needs no GPU
 
 The published figures, and where they come from, are in gpt2_study.json beside this file: batch and tokens/s
-of plain PyTorch, of FlashAttention 1 (here: SDPA's flash backend) and of flash-attn 2. On another GPU
-tokens/s are others, so what is compared are ratios within a row, and under a limit of 12 GiB the batches.
+of plain PyTorch, of SDPA's flash backend (FlashAttention 1 then, 2 since torch 2.2) and of flash-attn 2. On
+another GPU tokens/s are others, so what is compared are ratios within a row, and under a limit of 12 GiB the
+batches. A measured ratio is that of attnprof's tables, by rounds with its 95 % interval, and a verdict is
+one of intervals: what they do not settle cannot be told.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from profiler.events import LEAST_SAMPLES
 from profiler.session.reader import read_session
 from profiler.session.recording import Recording
 from profiler.training.presets import TRAINING_PRESETS
-from profiler.training.rows import training_rows
+from profiler.training.recording import TrainingRecord
+from profiler.training.rows import ratio_of_rounds, training_rows
 from profiler.training.wording import tokens_per_s
 from profiler.units import byte_count, ratio
 
 PUBLISHED = Path(__file__).with_name("gpt2_study.json")
 MODES = ("compile", "eager")
-PLAIN, FLASH1, FLASH2 = "pytorch", "sdpa-flash", "flash2"
-NAMES = (PLAIN, FLASH1, FLASH2)
+PLAIN, SDPA, PACKAGE = "pytorch", "sdpa-flash", "flash2"
+NAMES = (PLAIN, SDPA, PACKAGE)
+PAIRS = ((SDPA, PLAIN), (PACKAGE, PLAIN), (PACKAGE, SDPA))
 SHORT, LONG = 1024, 2048  # up to here contexts are short, from there on long
 SAME = 0.05
 WAITED = "*"
@@ -49,6 +55,23 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """One throughput over another, and what it lies between: anything where there is no interval."""
+
+    value: float
+    low: float = 0.0
+    high: float = math.inf
+
+    @classmethod
+    def exact(cls, value: float) -> Ratio:
+        return cls(value, value, value)
+
+    def __str__(self) -> str:
+        is_bounded = self.high < math.inf and self.low < self.high
+        return ratio(self.value) + (f" ({self.low:.2f} to {self.high:.2f})" if is_bounded else "")
+
+
+@dataclass(frozen=True)
 class Row:
     """A model at a context in a mode; a cell by implementation, where there is one."""
 
@@ -58,12 +81,8 @@ class Row:
     cells: dict[str, Cell]
     out_of_memory: frozenset[str] = frozenset()
     """The implementations of which not even one sequence fits."""
-
-    def over(self, name: str, base: str) -> float | None:
-        """Tokens/s of one by those of another."""
-        if name not in self.cells or base not in self.cells:
-            return None
-        return self.cells[name].tokens_per_s / self.cells[base].tokens_per_s
+    ratios: dict[tuple[str, str], Ratio] = field(default_factory=dict)
+    """Those of PAIRS where both have a throughput."""
 
 
 def published() -> list[Row]:
@@ -76,7 +95,20 @@ def _published_row(mode: str, row: list[Any]) -> Row:
     named = dict(zip(NAMES, cells, strict=True))
     # The eager table leaves plain PyTorch out; in the other what is blank did not fit.
     blank = frozenset(name for name, cell in named.items() if not cell and mode == "compile")
-    return Row(mode, model, context, {name: Cell(*cell) for name, cell in named.items() if cell}, blank)
+    there = {name: Cell(*cell) for name, cell in named.items() if cell}
+    exact = {
+        (name, base): there[name].tokens_per_s / there[base].tokens_per_s
+        for name, base in PAIRS
+        if name in there and base in there
+    }
+    return Row(
+        mode,
+        model,
+        context,
+        there,
+        blank,
+        {pair: Ratio(value, value, value) for pair, value in exact.items()},
+    )
 
 
 def measured(recordings: Sequence[Recording]) -> dict[tuple[str, str, int], Row]:
@@ -87,6 +119,8 @@ def measured(recordings: Sequence[Recording]) -> dict[tuple[str, str, int], Row]
         plan = recording.training_plan
         if plan is None or plan.batch is not None:
             continue  # the study's batches are the largest that fit
+        latest = recording.latest().trainings.values()
+        records = {(record.training, record.implementation): record for record in latest}
         for row in training_rows(recording):
             training = row.training
             if training not in of_presets:
@@ -96,9 +130,24 @@ def measured(recordings: Sequence[Recording]) -> dict[tuple[str, str, int], Row]
             if row.status == "ok" and row.batch and row.tokens_per_s:
                 cell = Cell(row.batch, row.tokens_per_s, row.is_launch_bound)
                 of_row.cells[row.implementation] = cell
-            if row.status == "oom":
+                here = {name: records[training, name] for name in of_row.cells if (training, name) in records}
+                of_row.ratios.update(_ratios(of_row, here))
+            if row.status == "oom" and not any(row.tried.values()):
                 found[key] = replace(of_row, out_of_memory=of_row.out_of_memory | {row.implementation})
     return found
+
+
+def _ratios(row: Row, records: dict[str, TrainingRecord]) -> Iterator[tuple[tuple[str, str], Ratio]]:
+    for name, base in PAIRS:
+        if name not in records or base not in records:
+            continue
+        by_rounds = ratio_of_rounds(records[base], records[name])
+        if by_rounds is None:
+            yield (name, base), Ratio(row.cells[name].tokens_per_s / row.cells[base].tokens_per_s)
+        elif by_rounds.count < LEAST_SAMPLES:
+            yield (name, base), Ratio(by_rounds.median)
+        else:
+            yield (name, base), Ratio(by_rounds.median, by_rounds.low, by_rounds.high)
 
 
 def pairs(recordings: Sequence[Recording]) -> list[tuple[Row, Row]]:
@@ -111,8 +160,7 @@ def pairs(recordings: Sequence[Recording]) -> list[tuple[Row, Row]]:
 def table(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
     """A model's rows: published and measured beside each other in every cell."""
     titles = ["context", *(f"{name}: batch | tokens/s" for name in NAMES)]
-    titles += [f"{name} / {PLAIN}" for name in NAMES[1:]]
-    titles += [f"{FLASH2} - {FLASH1} (%)"]
+    titles += [f"{name} / {base}" for name, base in PAIRS]
     yield f"| {' | '.join(titles)} |"
     yield f"|{'--:|' * sum(title.count('|') + 1 for title in titles)}"
     for theirs, ours in some:
@@ -122,8 +170,7 @@ def table(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
                 beside(theirs, ours, name, lambda cell: str(cell.batch)),
                 beside(theirs, ours, name, lambda cell: cell.throughput),
             ]
-        line += [both(theirs.over(name, PLAIN), ours.over(name, PLAIN), ratio) for name in (FLASH1, FLASH2)]
-        line += [both(difference(theirs), difference(ours), "{:+.1f}".format)]
+        line += [both(theirs.ratios.get(pair), ours.ratios.get(pair)) for pair in PAIRS]
         yield f"| {' | '.join(line)} |"
 
 
@@ -132,74 +179,103 @@ def beside(theirs: Row, ours: Row, name: str, text: Callable[[Cell], str]) -> st
     return " / ".join("-" if cell is None else text(cell) for cell in cells)
 
 
-def both(theirs: float | None, ours: float | None, text: Callable[[float], str]) -> str:
-    return " / ".join("-" if value is None else text(value) for value in (theirs, ours))
+def both(theirs: Ratio | None, ours: Ratio | None) -> str:
+    return " / ".join("-" if one is None else str(one) for one in (theirs, ours))
 
 
-def difference(row: Row) -> float | None:
-    """What FlashAttention 2 has over 1, in percent of its own tokens/s, as the study counts."""
-    over = row.over(FLASH2, FLASH1)
-    return None if over is None else 100 * (1 - 1 / over)
+Verdict = Literal["holds", "differs", "cannot be told", "not measured"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What some rows say to a claim: a figure, of how many rows, and whether it holds of them."""
+
+    figure: str
+    rows: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the published tables show, and how it is told of any rows: a figure, and whether it holds."""
+    """What the published tables show, and how it is told of any rows."""
 
     text: str
-    of: Callable[[Sequence[Row]], tuple[str, bool | None]]
+    of: Callable[[Sequence[Row]], Found]
 
 
-def faster_wherever_both_fit(name: str) -> Callable[[Sequence[Row]], tuple[str, bool | None]]:
-    def of(rows: Sequence[Row]) -> tuple[str, bool | None]:
-        found = [over for row in rows if (over := row.over(name, PLAIN)) is not None]
-        return spread(found), min(found) > 1 if found else None
+def judged(
+    ratios: Sequence[Ratio], holds: Callable[[Ratio], bool], differs: Callable[[Ratio], bool]
+) -> Found:
+    """Whether something holds of all of them, or not of one, whatever they are within their intervals."""
+    if not ratios:
+        return Found("-", 0, "not measured")
+    verdict: Verdict = "cannot be told"
+    if all(map(holds, ratios)):
+        verdict = "holds"
+    elif any(map(differs, ratios)):
+        verdict = "differs"
+    return Found(spread([one.value for one in ratios]), len(ratios), verdict)
 
-    return of
+
+def all_over_one(ratios: Sequence[Ratio]) -> Found:
+    return judged(ratios, lambda one: one.low > 1, lambda one: one.high <= 1)
 
 
-def grows_with_context(rows: Sequence[Row]) -> tuple[str, bool | None]:
-    """FlashAttention 2's speedup at a model's longest context by that at its shortest, where both fit."""
+def all_the_same(ratios: Sequence[Ratio]) -> Found:
+    return judged(
+        ratios,
+        lambda one: one.low >= 1 - SAME and one.high <= 1 + SAME,
+        lambda one: one.low > 1 + SAME or one.high < 1 - SAME,
+    )
+
+
+def faster_wherever_both_fit(name: str) -> Callable[[Sequence[Row]], Found]:
+    return lambda rows: all_over_one([row.ratios[name, PLAIN] for row in rows if (name, PLAIN) in row.ratios])
+
+
+def grows_with_context(rows: Sequence[Row]) -> Found:
+    """The package's speedup at a model's longest context by that at its shortest, where both fit."""
     steps = []
     for model in dict.fromkeys((row.mode, row.model) for row in rows):
         of_model = [
-            over
+            row.ratios[PACKAGE, PLAIN]
             for row in rows
-            if (row.mode, row.model) == model and (over := row.over(FLASH2, PLAIN)) is not None
+            if (row.mode, row.model) == model and (PACKAGE, PLAIN) in row.ratios
         ]
         if len(of_model) > 1:
-            steps.append(of_model[-1] / of_model[0])
-    return spread(steps), min(steps) > 1 if steps else None
+            first, last = of_model[0], of_model[-1]
+            low, high = last.low / first.high, last.high / first.low if first.low else math.inf
+            steps.append(Ratio(last.value / first.value, low, high))
+    return all_over_one(steps)
 
 
-def fits_more(rows: Sequence[Row]) -> tuple[str, bool | None]:
-    """Batches of FlashAttention 2 by plain PyTorch's."""
-    found = [
-        row.cells[FLASH2].batch / row.cells[PLAIN].batch for row in rows if {FLASH2, PLAIN} <= set(row.cells)
-    ]
-    return spread(found), min(found) >= 1 if found else None
+def fits_more(rows: Sequence[Row]) -> Found:
+    """Batches of the package by plain PyTorch's, which are exact."""
+    both_fit = [row.cells for row in rows if {PACKAGE, PLAIN} <= set(row.cells)]
+    found = [Ratio.exact(cells[PACKAGE].batch / cells[PLAIN].batch) for cells in both_fit]
+    return judged(found, lambda one: one.low >= 1, lambda one: one.high < 1)
 
 
-def fits_where_plain_does_not(rows: Sequence[Row]) -> tuple[str, bool | None]:
-    tried = [row for row in rows if FLASH2 in row.out_of_memory or FLASH2 in row.cells]
+def fits_where_plain_does_not(rows: Sequence[Row]) -> Found:
+    tried = [row for row in rows if PACKAGE in row.out_of_memory or PACKAGE in row.cells]
     without = [row for row in tried if PLAIN in row.out_of_memory]
-    fits = sum(FLASH2 in row.cells for row in without)
-    return f"{fits} of {len(without)} rows", fits == len(without) if without else None
+    fits = sum(PACKAGE in row.cells for row in without)
+    if not without:
+        return Found("-", 0, "not measured")
+    return Found(f"{fits} of {len(without)}", len(without), "holds" if fits == len(without) else "differs")
 
 
-def second_over_first(
-    mode: str, contexts: Callable[[int], bool], holds: Callable[[Sequence[float]], bool]
-) -> Callable[[Sequence[Row]], tuple[str, bool | None]]:
-    def of(rows: Sequence[Row]) -> tuple[str, bool | None]:
-        found = [
-            over
+def package_over_sdpa(
+    mode: str, contexts: Callable[[int], bool], judge: Callable[[Sequence[Ratio]], Found]
+) -> Callable[[Sequence[Row]], Found]:
+    return lambda rows: judge(
+        [
+            row.ratios[PACKAGE, SDPA]
             for row in rows
             if row.mode == mode and row.model != "gpt2-large" and contexts(row.context)
-            if (over := row.over(FLASH2, FLASH1)) is not None
+            if (PACKAGE, SDPA) in row.ratios
         ]
-        return spread(found), holds(found) if found else None
-
-    return of
+    )
 
 
 def spread(values: Sequence[float]) -> str:
@@ -209,42 +285,34 @@ def spread(values: Sequence[float]) -> str:
 
 
 CLAIMS = (
-    Claim(
-        "FlashAttention 1 is faster than plain PyTorch wherever both fit", faster_wherever_both_fit(FLASH1)
-    ),
-    Claim(
-        "FlashAttention 2 is faster than plain PyTorch wherever both fit", faster_wherever_both_fit(FLASH2)
-    ),
+    Claim(f"{SDPA} is faster than {PLAIN} wherever both fit", faster_wherever_both_fit(SDPA)),
+    Claim(f"{PACKAGE} is faster than {PLAIN} wherever both fit", faster_wherever_both_fit(PACKAGE)),
     Claim("its speedup is larger at the longest context than at the shortest", grows_with_context),
     Claim("the batch that fits is as large or larger", fits_more),
-    Claim("it fits where plain PyTorch does not", fits_where_plain_does_not),
+    Claim(f"it fits where {PLAIN} does not", fits_where_plain_does_not),
     Claim(
-        f"compiled, small and medium: 2 is within {SAME:.0%} of 1 up to context {SHORT}",
-        second_over_first(
-            "compile",
-            lambda context: context <= SHORT,
-            lambda found: all(abs(value - 1) <= SAME for value in found),
-        ),
+        f"compiled, small and medium: {PACKAGE} is within {SAME:.0%} of {SDPA} up to context {SHORT}",
+        package_over_sdpa("compile", lambda context: context <= SHORT, all_the_same),
     ),
     Claim(
-        f"compiled, small and medium: 2 is faster than 1 from context {LONG} on",
-        second_over_first("compile", lambda context: context >= LONG, lambda found: min(found) > 1),
+        f"compiled, small and medium: {PACKAGE} is faster than {SDPA} from context {LONG} on",
+        package_over_sdpa("compile", lambda context: context >= LONG, all_over_one),
     ),
     Claim(
-        "eager, medium: 2 is faster than 1 at every context",
-        second_over_first("eager", lambda context: True, lambda found: min(found) > 1),
+        f"eager, medium: {PACKAGE} is faster than {SDPA} at every context",
+        package_over_sdpa("eager", lambda context: True, all_over_one),
     ),
 )
 
 
 def claims(some: Sequence[tuple[Row, Row]]) -> Iterator[str]:
-    """Each claim of the published rows and of the measured ones, and whether it holds of the latter."""
-    yield "| the published tables show | published | measured | verdict |"
-    yield "|---|---|---|---|"
+    """Each claim of all published rows, of those of them that were measured, and of the measured ones."""
+    yield "| the published tables show | published | in the same rows | measured | rows | verdict |"
+    yield "|---|---|---|---|--:|---|"
     for claim in CLAIMS:
-        (theirs, _), (ours, holds) = (claim.of([pair[side] for pair in some]) for side in (0, 1))
-        verdict = "not measured" if holds is None else "holds" if holds else "differs"
-        yield f"| {claim.text} | {theirs} | {ours} | {verdict} |"
+        of_all, theirs, ours = map(claim.of, (published(), *zip(*some, strict=True)))
+        cells = claim.text, of_all.figure, theirs.figure, ours.figure, f"{ours.rows} of {of_all.rows}"
+        yield f"| {' | '.join(cells)} | {ours.verdict} |"
 
 
 def report(recordings: Sequence[Recording]) -> Iterator[str]:

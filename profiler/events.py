@@ -434,13 +434,13 @@ class Steps(Event, tag="steps", kw_only=True, omit_defaults=True):
 class TrainingResult(Event, tag="training_result", kw_only=True, omit_defaults=True):
     """A case, measured. `tokens_per_s` are those of all measured steps over the time of all of them.
 
-    The parts of a step are medians. `attention_percent` is the time of attention's own kernels in one
-    step, by one call of it and the number of layers, in percent of the time of all its kernels; None
-    where it was not taken. `gpu_busy_percent` is the time of all kernels of one step in percent of the median
-    measured step: the rest of it the GPU waits for the host. None where it was not taken, and on the
-    CPU. `skipped_steps` are measured ones whose update was left out because a
-    gradient of the scaled loss had overflowed. Memory is that of one step: tensors' peak, what the
-    allocator held, and what NVML says of the process.
+    The parts of a step are medians; the interval of `step_ms` is by visits. `attention_percent` is the time
+    of attention's own kernels in one step in percent of that of all its kernels; None where it was not
+    taken, or its calls by themselves came to more than the step. `gpu_busy_percent` is the time of all
+    kernels of one step in percent of the median measured step: the rest of it the GPU waits for the host.
+    None where it was not taken, and on the CPU. `skipped_steps` are measured ones whose update was left
+    out because a gradient of the scaled loss had overflowed. Memory is that of one step: tensors' peak,
+    what the allocator held, and what NVML says of the process.
     """
 
     case: Whole

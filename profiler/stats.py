@@ -9,7 +9,7 @@ from functools import cache
 from math import comb, exp, lgamma, log
 from statistics import NormalDist
 
-from profiler.events import Estimate
+from profiler.events import LEAST_SAMPLES, Estimate
 
 CONFIDENCE = 0.95
 
@@ -42,6 +42,25 @@ def estimate(samples: Sequence[float]) -> Estimate:
     low, high = interval_ranks(len(ordered))
     return Estimate(
         median=statistics.median(ordered), low=ordered[low], high=ordered[high], count=len(ordered)
+    )
+
+
+def estimate_of_visits(visits: Sequence[Sequence[float]]) -> Estimate:
+    """The median of all samples (at least one), with an interval by the medians of the visits.
+
+    Samples of one visit are alike: what the device or the host was at then is in all of them. So it is
+    visits that are independent. Of too few for an interval the extremes of all samples are given.
+    """
+    together = estimate([sample for visit in visits for sample in visit])
+    if len(visits) < LEAST_SAMPLES:
+        samples = sorted(sample for visit in visits for sample in visit)
+        return Estimate(median=together.median, low=samples[0], high=samples[-1], count=together.count)
+    of_medians = estimate([statistics.median(visit) for visit in visits])
+    return Estimate(
+        median=together.median,
+        low=min(of_medians.low, together.median),
+        high=max(of_medians.high, together.median),
+        count=together.count,
     )
 
 

@@ -11,13 +11,13 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from profiler.events import Telemetry
 from profiler.session.case_record import CaseRecord
 from profiler.session.recording import Recording
 from profiler.training.model import Training
 from profiler.training.recording import TrainingRecord, visit_s
-from profiler.workload import Attention
 
 LEAST_SHARE = 0.1
 """What is seen in fewer of a shape's readings is left out: in so few rounds it cannot move a median far."""
@@ -26,6 +26,9 @@ ANOTHER_PROCESS = "another process on the GPU"
 
 LAG_S = 0.1
 """NVML tells what was up to so long ago, so the readings just after the rounds are theirs."""
+
+LEAST_POWER_READINGS = 10
+"""The mean of fewer is no case's power: single readings of one differ by a fifth."""
 
 
 @dataclass(frozen=True)
@@ -41,28 +44,27 @@ class Conditions:
     sm_mhz: float | None = None
 
 
-def conditions(recording: Recording) -> dict[Attention, Conditions]:
-    """The conditions of each shape that has samples and readings during its rounds.
+def conditions(readings: list[Telemetry], cases: Iterable[CaseRecord]) -> Conditions:
+    """The conditions of a shape with these cases; empty without samples, or readings during its rounds.
 
     Its rounds last from the latest check among its cases to their latest samples or result. The
     readings of a shape are found by bisection: this runs at each repaint of a table.
     """
-    shapes: dict[Attention, list[CaseRecord]] = {}
-    for case in recording.cases.values():
+    began_s = ended_s = -inf
+    for case in cases:
         if case.check and any(record.device_ms or record.result for record in case.passes.values()):
-            shapes.setdefault(case.workload, []).append(case)
-    found = {}
-    for shape, cases in shapes.items():
-        began_s = max(case.check.at_s for case in cases if case.check)
-        ended_s = max(record.last_s for case in cases for record in case.passes.values())
-        if readings := _between(recording.telemetry, began_s, ended_s + LAG_S):
-            found[shape] = sum_up(readings)
-    return found
+            began_s = max(began_s, case.check.at_s)
+            ended_s = max(ended_s, *(record.last_s for record in case.passes.values()))
+    during = _between(readings, began_s, ended_s + LAG_S) if ended_s > -inf else []
+    return sum_up(during) if during else Conditions()
 
 
 @dataclass(frozen=True)
 class TrainingConditions(Conditions):
-    """The same during the measured steps of one case of a training; `power_w` is the mean power."""
+    """The same during the measured steps of one case of a training.
+
+    `power_w` is the mean power, None of fewer readings than LEAST_POWER_READINGS.
+    """
 
     power_w: float | None = None
 
@@ -103,7 +105,7 @@ def _own_readings(readings: list[Telemetry], record: TrainingRecord) -> list[Tel
 
 def _mean_power(readings: Sequence[Telemetry]) -> float | None:
     known = [reading.power_w for reading in readings if reading.power_w is not None]
-    return statistics.mean(known) if known else None
+    return statistics.mean(known) if len(known) >= LEAST_POWER_READINGS else None
 
 
 def _between(readings: list[Telemetry], first_s: float, last_s: float) -> list[Telemetry]:

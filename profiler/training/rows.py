@@ -13,7 +13,7 @@ from profiler.machine.datasheet import peaks_of
 from profiler.results.conditions import TrainingConditions, training_conditions
 from profiler.results.launch_bound import LAUNCH_BOUND_RATIO
 from profiler.session.recording import Recording
-from profiler.stats import CONFIDENCE, estimate, paired_ratio
+from profiler.stats import CONFIDENCE, estimate_of_visits, paired_ratio
 from profiler.training.model import Training
 from profiler.training.plan import TrainingCase, TrainingPlan
 from profiler.training.recording import TrainingRecord
@@ -32,6 +32,10 @@ TrainingStatus = Literal[
     "crashed",
     "timeout",
 ]
+
+
+# Both rates have an error of some percent.
+_MOST_PERCENT = 105.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class TrainingRow:
     baseline / this; of rounds that were not the same it is that of all steps, without
     an interval. None for the baseline itself, and of two plans. `mfu_percent` is Training.model_tflops
     over the data sheet's rate for the dtype, `of_measured_percent` the same over the matmul rate
-    measured on this GPU. `sm_mhz`, `power_w` and
+    measured on this GPU, None if that comes to more than there can be. `sm_mhz`, `power_w` and
     `joules_per_token` are from NVML's readings during the case's own measured steps, and `throttle` maps
     what those were made under to the share of readings that say so (profiler.results.conditions); where the
     visits were too short for readings of their own it is the whole row's, and there is no power.
@@ -185,15 +189,16 @@ class _Session:
         )
 
     def row(self, record: TrainingRecord, base: TrainingRecord | None) -> TrainingRow:
-        result, check = record.result, record.check
-        times, tokens_per_s = record.measured_steps_ms, record.tokens_per_s
-        status = _status(record)
+        result, check, status = record.result, record.check, _status(record)
+        has_failed = result is None and record.failure is not None  # its steps so far stay in the session
+        visits = [] if has_failed else list(record.rounds.values())
+        tokens_per_s = None if has_failed else record.tokens_per_s
         is_baseline = record.implementation == self.baseline
         comparable = status in ("ok", "running", "partial") and not is_baseline
         during = self.conditions.get(record.number, TrainingConditions())
         dtype = record.training.dtype
         tflops = record.training.model_tflops(tokens_per_s) if tokens_per_s else None
-        step_ms = estimate(times) if times else None
+        step_ms = estimate_of_visits(visits) if visits else None
         return TrainingRow(
             case=record.number,
             training=record.training,
@@ -205,14 +210,14 @@ class _Session:
             tried={tried.batch: tried.fits for tried in record.batches},
             tokens_per_s=tokens_per_s,
             step_ms=result.step_ms if result else step_ms,
-            parts=_parts(record),
+            parts=None if has_failed else _parts(record),
             attention_percent=result.attention_percent if result else None,
             gpu_busy_percent=result.gpu_busy_percent if result else None,
             peak_bytes=result.peak_bytes if result else None,
             reserved_bytes=result.reserved_bytes if result else None,
             process_bytes=result.process_bytes if result else None,
             mfu_percent=percent_of(tflops, self.sheet_tflops.get(dtype)),
-            of_measured_percent=percent_of(tflops, self.measured_tflops.get(dtype)),
+            of_measured_percent=_possible(percent_of(tflops, self.measured_tflops.get(dtype))),
             speedup=_speedup(record, base) if comparable and base else None,
             first_step_ms=check.first_step_ms if check else None,
             compile_ms=check.compile_ms if check else None,
@@ -227,7 +232,7 @@ class _Session:
             skipped_steps=result.skipped_steps if result else 0,
             steps_made=sum(len(steps.step_ms) for steps in record.steps),
             notes=check.notes if check else (),
-            failure=record.failure if result is None else None,
+            failure=record.failure if has_failed else None,
         )
 
 
@@ -303,6 +308,11 @@ def _ms_per_token(record: TrainingRecord, since_s: float) -> dict[int, float]:
 def percent_of(part: float | None, whole: float | None) -> float | None:
     """`part` in percent of `whole`; None where one is not known, or there is no whole."""
     return 100 * part / whole if part is not None and whole else None
+
+
+def _possible(percent: float | None) -> float | None:
+    """None where it is over what there can be: that peak was measured while something else ran."""
+    return percent if percent is None or percent <= _MOST_PERCENT else None
 
 
 def _per_token(power_w: float | None, tokens_per_s: float | None) -> float | None:

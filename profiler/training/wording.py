@@ -23,7 +23,10 @@ TRAINING_MEANINGS: dict[str, str] = {
         "the same dtype plus a rounding allowance; it has no speedup, and no place in the study's tables"
     ),
     "NaN": "the first step's loss or gradients are not finite; it has no speedup either",
-    "OOM": "out of memory: not even a batch of one fits, or not the batch that was asked for",
+    "OOM": (
+        "out of memory: not even a batch of one fits, or not the batch that was asked for, or one that had "
+        "fitted no longer did"
+    ),
     "diverged": "the loss, or a parameter, stopped being finite",
     "partial": "the session ended while this was trained; the figures are those of its steps so far",
     **{word: MEANINGS[word] for word in (STATUS_WORDS["crashed"], STATUS_WORDS["timeout"])},

@@ -5,6 +5,7 @@ Requests come on stdin, events go to stdout, both as JSON lines.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import sys
@@ -47,6 +48,7 @@ def main() -> int:
 
         name, *limit = sys.argv[1:]
         device = open_device(name, int(limit[0]) if limit else None)
+        gc.freeze()  # a collection would go through all that torch has loaded, a tenth of a second each time
         send(device.facts())
     except Exception as error:
         send(NotReady(message=f"{type(error).__name__}: {' '.join(str(error).split())}"))

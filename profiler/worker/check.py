@@ -22,6 +22,7 @@ from profiler.worker.calls import Calls
 from profiler.worker.compiled import forget_compiled, watch_compilation
 from profiler.worker.devices import Device
 from profiler.worker.failures import Explanation, explain
+from profiler.worker.host_record import recorded
 from profiler.worker.inputs import changed_inputs, make_inputs
 from profiler.workload import Attention, Pass
 
@@ -234,11 +235,8 @@ def _timed(call: Callable[[], T], device: Device) -> tuple[T, float]:
 
 def _named(call: Callable[[], T], operators: set[str]) -> T:
     """What a call returns; names of the operators that it dispatches to are added to `operators`."""
-    from torch.profiler import ProfilerActivity, profile
-
-    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiled:  # CUPTI is not woken
-        result = call()
-    operators.update(event.name for event in profiled.events() or ())
+    result, events = recorded(call)
+    operators.update(event.name() for event in events)
     return result
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import psutil
@@ -19,6 +20,7 @@ from profiler.machine.nvml import Nvml, NvmlDevice, NvmlError
 from profiler.units import byte_count
 from profiler.worker.hidden_launch import HiddenLaunchTimer, LaunchBench
 from profiler.worker.host_memory import HostMemory
+from profiler.worker.host_record import recorded
 from profiler.worker.timer import CallTimer, HostTimer
 
 if TYPE_CHECKING:
@@ -273,14 +275,9 @@ class CpuDevice:
         return HostTimer(time.perf_counter_ns)
 
     def track(self, call: Callable[[], T]) -> Tracked[T]:
-        from torch.profiler import ProfilerActivity, profile
-
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiled:
-            result = call()
+        result, events = recorded(call, memory=True)
         held = peak = 0
-        kineto = profiled.profiler
-        assert kineto is not None and kineto.kineto_results is not None
-        for event in kineto.kineto_results.events():
+        for event in events:
             if event.name() == "[memory]":
                 held += event.nbytes()
                 peak = max(peak, held)
@@ -332,6 +329,8 @@ def open_device(name: str, memory_limit_bytes: int | None = None) -> Device:
     torch.backends.cudnn.allow_tf32 = False
     if name == "cpu":
         CpuDevice().track(lambda: _first_calls(name))  # loads torch's profiler too, ahead of the limit
+        if memory_limit_bytes is not None:
+            import_module("torch._inductor")  # the modules of a case that compiles are none of its memory
         return CpuDevice(HostMemory(memory_limit_bytes))
     return CudaDevice(torch.device(name).index or 0, memory_limit_bytes)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from profiler.events import Kernel
+from profiler.worker.host_record import recorded
 
 _CALL = "attnprof: the call"
 _MARKER = "spin_kernel"  # what torch.cuda._sleep runs
@@ -77,18 +79,23 @@ def _on_gpu(call: Callable[[], object], ready: Callable[[], object]) -> list[Act
         torch.cuda._sleep(int(hold_us * _CYCLES_PER_US))
         call()
         torch.cuda.synchronize()
-    return behind_marker(_activities(profiled, DeviceType.CUDA))
+    kineto = profiled.profiler
+    assert kineto is not None and kineto.kineto_results is not None
+    return behind_marker(_activities(kineto.kineto_results.events(), DeviceType.CUDA))
 
 
 def _on_cpu(call: Callable[[], object], ready: Callable[[], object]) -> list[Activity]:
     """The last call's operators: those within its range, by the one clock that all are read from."""
-    with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiled:
+
+    def calls() -> None:
         ready()
         call()
         ready()
         with record_function(_CALL):
             call()
-    activities = _activities(profiled, DeviceType.CPU)
+
+    _, events = recorded(calls)
+    activities = _activities(events, DeviceType.CPU)
     (whole,) = (one for one in activities if one.name == _CALL)
     return [
         one
@@ -97,14 +104,12 @@ def _on_cpu(call: Callable[[], object], ready: Callable[[], object]) -> list[Act
     ]
 
 
-def _activities(profiled: profile, device: DeviceType) -> list[Activity]:
-    kineto = profiled.profiler
-    assert kineto is not None and kineto.kineto_results is not None
+def _activities(events: Iterable[Any], device: DeviceType) -> list[Activity]:
     return [
         Activity(
             event.name(), event.start_ns(), event.start_ns() + event.duration_ns(), event.start_thread_id()
         )
-        for event in kineto.kineto_results.events()
+        for event in events
         if event.device_type() == device
         # The GPU's timeline repeats the host's ranges. On the host they stay: compiled code has no operators.
         and not (device == DeviceType.CUDA and event.is_user_annotation())

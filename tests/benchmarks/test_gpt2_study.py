@@ -8,13 +8,17 @@ from benchmarks.gpt2_study import (
     CLAIMS,
     MODES,
     PLAIN,
+    Found,
+    Ratio,
     Row,
+    all_over_one,
+    all_the_same,
     fits_where_plain_does_not,
     pairs,
     published,
     report,
 )
-from profiler.events import TrainingPlanned, TrainingResult
+from profiler.events import TrainingFailure, TrainingPlanned, TrainingResult
 from profiler.session.recording import Recording
 from profiler.training.presets import TRAINING_PRESETS
 from tests.training_examples import study, study_events
@@ -28,8 +32,8 @@ def test_the_published_rows_are_those_of_the_presets() -> None:
 
 
 def test_every_claim_holds_of_the_published_tables() -> None:
-    assert {claim.text: claim.of(published())[1] for claim in CLAIMS} == {
-        claim.text: True for claim in CLAIMS
+    assert {claim.text: claim.of(published()).verdict for claim in CLAIMS} == {
+        claim.text: "holds" for claim in CLAIMS
     }
 
 
@@ -78,4 +82,26 @@ def test_a_throughput_in_which_the_gpu_waited_is_marked() -> None:
 
 def test_what_was_not_tried_is_not_what_does_not_fit() -> None:
     untried = Row("eager", "gpt2-medium", 4096, {}, frozenset({PLAIN}))
-    assert fits_where_plain_does_not([untried]) == ("0 of 0 rows", None)
+    assert fits_where_plain_does_not([untried]) == Found("-", 0, "not measured")
+
+
+def test_what_a_ratios_interval_does_not_settle_cannot_be_told() -> None:
+    faster, slower, either = Ratio(1.2, 1.1, 1.3), Ratio(0.9, 0.8, 0.95), Ratio(1.2, 0.9, 1.5)
+    assert all_over_one([faster, faster]).verdict == "holds"
+    assert all_over_one([faster, either]).verdict == "cannot be told"
+    assert all_over_one([faster, either, slower]).verdict == "differs"
+    assert all_over_one([faster, Ratio(1.2)]).verdict == "cannot be told"  # without an interval
+    assert all_the_same([Ratio(1.01, 0.99, 1.03)]).verdict == "holds"
+    assert all_the_same([Ratio(1.01, 0.9, 1.03)]).verdict == "cannot be told"
+    assert all_the_same([faster]).verdict == "differs"
+
+
+def test_a_batch_that_ran_out_of_memory_later_is_not_one_that_does_not_fit() -> None:
+    events = list(study_events())
+    plain = next(event for event in events if isinstance(event, TrainingResult))
+    late = TrainingFailure(
+        case=plain.case, training=plain.training, implementation=plain.implementation, kind="oom", message=""
+    )
+    some = pairs([Recording.of([late if event is plain else event for event in events])])
+    (row,) = [ours for _, ours in some if ours.context == plain.training.context]
+    assert PLAIN not in row.cells and PLAIN not in row.out_of_memory

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.stats import bootstrap_ranks, estimate, interval_ranks, paired_ratio, ratio_ranks
+from profiler.stats import (
+    bootstrap_ranks,
+    estimate,
+    estimate_of_visits,
+    interval_ranks,
+    paired_ratio,
+    ratio_ranks,
+)
 
 samples = st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=200)
 
@@ -92,6 +99,21 @@ def test_bootstrap_ranks_are_what_resampling_finds(count: int) -> None:
 def test_bootstrap_ranks_lie_around_the_middle(count: int) -> None:
     low, high = bootstrap_ranks(count)
     assert 0 <= low <= (count - 1) / 2 <= high <= count - 1
+
+
+def test_the_interval_of_visits_is_that_of_their_medians() -> None:
+    visits = [[10.0 + visit, 10.1 + visit, 10.2 + visit] for visit in range(8)]
+    found = estimate_of_visits(visits)
+    assert found.median == pytest.approx(13.6)
+    assert found.count == 24
+    assert (found.low, found.high) == (10.1, 17.1)  # of eight all, where 24 alike samples have a narrow one
+    together = estimate([sample for visit in visits for sample in visit])
+    assert together.high - together.low < found.high - found.low
+
+
+def test_of_too_few_visits_the_extremes_are_given() -> None:
+    found = estimate_of_visits([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])
+    assert (found.low, found.median, found.high, found.count) == (1.0, 3.5, 9.0, 6)
 
 
 def test_a_ratio_is_taken_round_by_round_so_that_drift_cancels() -> None:

@@ -72,8 +72,8 @@ class _Search:
     peaks: dict[int, int] = field(default_factory=dict)
     low: int = -1
     high: int = field(init=False)
-    refused: int = 0
-    """How many in a row did not fit."""
+    splintered: tuple[int, int] | None = None
+    """`low` when what was foretold to fit did not for the first time, and the tries downwards since."""
 
     def __post_init__(self) -> None:
         self.high = len(self.sizes)
@@ -85,10 +85,8 @@ class _Search:
     def note(self, index: int, peak_bytes: int | None) -> None:
         if peak_bytes is None:
             self.high = index
-            self.refused += 1
         else:
             self.low = index
-            self.refused = 0
             self.peaks[self.sizes[index]] = peak_bytes
 
     @property
@@ -114,9 +112,19 @@ class _Search:
             if size <= most and self._foretold(size, before, largest) <= self.room_bytes
         ]
         index = len(hopeful) - 1
-        if index >= self.high:  # memory splinters, mostly by a step's width: go down from there, ever faster
-            index = max(self.high - 2 ** max(self.refused - 1, 0), (self.low + self.high) // 2)
+        if index >= self.high:
+            index = self._below()
         return min(max(index, self.low + 1), self.high - 1)
+
+    def _below(self) -> int:
+        """Where to go on when memory splinters: mostly by a step's width, so down from there, ever faster.
+
+        Once one fits, or what is left is halved faster so, in the middle.
+        """
+        low, tries = self.splintered or (self.low, 0)
+        self.splintered = low, tries + 1
+        middle = (self.low + self.high) // 2
+        return max(self.high - 2**tries, middle) if low == self.low else middle
 
     def _foretold(self, size: int, small: int, large: int) -> float:
         """By the line through two batches that fit; 0 stands for what is held at any."""

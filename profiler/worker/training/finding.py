@@ -19,6 +19,9 @@ from profiler.worker.training.batch_search import EIGHT, MOST, largest_batch
 from profiler.worker.training.first_steps import FirstSteps, first_steps
 from profiler.worker.training.shared import SharedModel
 
+# Of the memory: so much more a batch between two multiples of eight would use.
+_MUCH = 0.2
+
 Send = Callable[[WorkerMessage], None]
 
 
@@ -74,9 +77,18 @@ class Finding:
         if best is None or best.trainer.batch != batch:
             best = self.given(batch)
         best.notes += self._notes
+        best.notes += self._left_over(best)
         if self.too_large:
             best.notes.append(f"a batch of {self.too_large} fitted at first, and later no longer")
         return best
+
+    def _left_over(self, best: FirstSteps) -> list[str]:
+        """A note where the rule of eight leaves much memory unused."""
+        room_bytes, batch = self.shared.nbytes + self.device.available_bytes(), best.trainer.batch
+        if batch < EIGHT or best.peak_bytes > (1 - _MUCH) * room_bytes:
+            return []
+        left = 1 - best.peak_bytes / room_bytes
+        return [f"{left:.0%} of the memory is left: above {EIGHT} only multiples of it are tried"]
 
     def _fits(self, batch: int) -> int | None:
         if self._has_cuda_graphs:  # they would keep the memory of what was tried before

@@ -11,11 +11,12 @@ import gc
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from impls import UnknownImplementation
 from impls.contract import Implementation
 from profiler.engine.protocol import MeasureTraining, ShapeDone, Visiting
-from profiler.events import LEAST_SAMPLES, Log, TrainingChecked, TrainingStarted
+from profiler.events import Log, TrainingChecked, TrainingStarted
 from profiler.training.plan import TrainingCase
 from profiler.worker import cut
 from profiler.worker.check import CannotRun
@@ -251,15 +252,10 @@ class _Row:
         for round_, count in enumerate(_dealt_out(asked.last)):
             for subject in self._order.sample(self._place.subjects, k=len(self._place.subjects)):
                 self._go_on(subject, count, round_)
-            if asked.precision is None or round_ + 1 < self._least_rounds:
-                continue
-            if all(subject.is_within(asked.precision) for subject in self._place.subjects):
+            if asked.precision is not None and all(
+                subject.is_within(asked.precision) for subject in self._place.subjects
+            ):
                 return
-
-    @property
-    def _least_rounds(self) -> int:
-        """So many that a ratio has an interval; of one case there is none."""
-        return LEAST_SAMPLES if len(self._place.subjects) > 1 else 1
 
     def _go_on(self, subject: Subject, count: int, round_: int | None) -> Block | None:
         """Some steps of a case, told; None if it has failed, which has been told too.
@@ -292,6 +288,9 @@ class _Row:
         if explanation.kind == "oom" and is_found and round_ is None:
             self._place.begin_anew(subject.described)
             raise _NoLongerFits
+        if explanation.kind == "oom" and round_ is not None:
+            until = f"after {subject.steps} steps in which its batch of {subject.trainer.batch} fitted"
+            explanation = replace(explanation, message=f"out of memory {until}")
         self._place.fail(subject.described, explanation, subject.trainer.batch)
         return None
 

@@ -6,9 +6,8 @@ import math
 import statistics
 from dataclasses import dataclass, field
 
-from profiler.events import Steps, TrainingFailure, TrainingResult
-from profiler.plans import stopping
-from profiler.stats import estimate
+from profiler.events import LEAST_SAMPLES, Steps, TrainingFailure, TrainingResult
+from profiler.stats import estimate_of_visits
 from profiler.training.plan import TrainingCase, TrainingStopping
 from profiler.worker.failures import Explanation
 from profiler.worker.training.attention_share import Share
@@ -25,6 +24,8 @@ class Subject:
     first: FirstSteps
     steps: int = 0
     measured: Block = field(default_factory=Block)
+    visits_ms: list[list[float]] = field(default_factory=list)
+    """The measured steps' times by visit."""
 
     @property
     def trainer(self) -> Trainer:
@@ -46,11 +47,15 @@ class Subject:
         self.steps += len(block.loss)
         if round_ is not None:
             self.measured.add(block)
+            self.visits_ms.append(block.step_ms)
         return event
 
     def is_within(self, precision: float) -> bool:
-        """Whether the median of a measured step is known as well as that."""
-        return stopping.is_within(self.measured.step_ms, precision)
+        """Whether the median of a measured step is known as well as that, by enough visits to tell."""
+        if len(self.visits_ms) < LEAST_SAMPLES:
+            return False
+        margin = estimate_of_visits(self.visits_ms).margin
+        return margin is not None and margin <= precision
 
     def result(self, asked: TrainingStopping, share: Share | None) -> TrainingResult:
         """What was measured of it, at least one step."""
@@ -63,14 +68,16 @@ class Subject:
             implementation=self.trainer.implementation.name,
             batch=self.trainer.batch,
             tokens_per_s=tokens / (sum(step_ms) / 1000),
-            step_ms=estimate(step_ms),
+            step_ms=estimate_of_visits(self.visits_ms),
             forward_ms=statistics.median(measured.forward_ms),
             backward_ms=statistics.median(measured.backward_ms),
             optimizer_ms=statistics.median(measured.optimizer_ms),
             peak_bytes=self.first.peak_bytes,
             reserved_bytes=self.first.reserved_bytes,
             process_bytes=self.first.process_bytes,
-            attention_percent=None if share is None else round(share.attention_percent, 3),
+            attention_percent=None
+            if share is None or share.attention_percent is None
+            else round(share.attention_percent, 3),
             gpu_busy_percent=self._busy_percent(share),
             skipped_steps=measured.skipped,
             converged=asked.precision is None or self.is_within(asked.precision),

@@ -267,13 +267,41 @@ def test_each_case_has_the_readings_of_its_own_visits() -> None:
     events += [steps(first, [1000.0], round=0, at_s=11.0), steps(second, [1000.0], round=0, at_s=12.0)]
     events += [steps(second, [1000.0], first=1, round=1, at_s=13.0)]
     events += [steps(first, [1000.0], first=1, round=1, at_s=14.0)]
-    readings = [reading(10.5, sm_mhz=1000, power_w=300.0), reading(11.5, sm_mhz=1200, power_w=500.0)]
-    readings += [reading(12.5, sm_mhz=1200, power_w=500.0), reading(13.5, sm_mhz=1000, power_w=400.0)]
+    readings = []
+    for tenth in range(2, 10):
+        readings += [reading(10 + tenth / 10, sm_mhz=1000, power_w=300.0)]
+        readings += [reading(at_s + tenth / 10, sm_mhz=1200, power_w=500.0) for at_s in (11, 12)]
+        readings += [reading(13 + tenth / 10, sm_mhz=1000, power_w=400.0)]
+    readings.sort(key=lambda one: one.at_s)
     readings += [reading(at_s, sm_mhz=1, power_w=1.0) for at_s in (9.0, 13.05)]  # of neither
     rows = rows_of(plan, events, readings)
     assert (rows["pytorch"].sm_mhz, rows["pytorch"].power_w) == (1000, 350.0)
     assert (rows["flash2"].sm_mhz, rows["flash2"].power_w) == (1200, 500.0)
     assert rows["pytorch"].joules_per_token == pytest.approx(350.0 / (8 * 512 / 1.0))
+
+
+def test_a_case_of_few_readings_has_its_clock_and_no_power() -> None:
+    plan, first, _ = two()
+    visit = [begun(first), checked(first), steps(first, [1000.0], round=0, at_s=11.0)]
+    readings = [reading(10.2 + 0.1 * index, sm_mhz=1700, power_w=745.0) for index in range(8)]
+    row = rows_of(plan, visit, readings)["pytorch"]
+    assert (row.sm_mhz, row.power_w, row.joules_per_token) == (1700, None, None)
+
+
+def test_a_case_that_failed_in_its_rounds_has_no_figures_of_them() -> None:
+    plan, first, _ = two()
+    events = [begun(first), checked(first), steps(first, [10.0, 11.0], round=0, at_s=11.0)]
+    row = rows_of(plan, [*events, training_failed(first, "oom", "out of memory")])["pytorch"]
+    assert row.status == "oom"
+    assert (row.tokens_per_s, row.step_ms, row.parts, row.mfu_percent) == (None, None, None, None)
+    assert row.steps_made == 2
+
+
+def test_more_than_the_measured_peak_is_no_figure() -> None:
+    plan, first, _ = two()
+    measured = trained(first, batch=8, tokens_per_s=TOKENS_PER_S)
+    row = rows_of(plan, [ceilings(tflops=0.1)], measured)["pytorch"]
+    assert row.mfu_percent is not None and row.of_measured_percent is None
 
 
 def test_what_held_the_clocks_back_is_told_with_its_share() -> None:

@@ -134,3 +134,11 @@ def test_memory_that_splinters_by_a_step_or_two_costs_as_many_tries(waste: float
     assert found == largest(lambda batch: STATIC + 379 * batch, waste, 83_500)
     assert tried[:2] == [80, 216]
     assert len(tried) <= 4
+
+
+@pytest.mark.parametrize("waste", [0.1, 0.2, 0.3, 0.5])
+def test_memory_that_splinters_much_is_halved(waste: float) -> None:
+    """As on a CPU, where the room is over a thousand small batches."""
+    found, tried = search(linear(10), waste=waste, room=16_000)
+    assert found == largest(linear(10), waste, 16_000)
+    assert len(tried) <= 14

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import statistics
 import sys
 import weakref
@@ -178,10 +179,13 @@ def test_attentions_share_is_one_call_of_it_times_the_layers_over_a_step(
 
         return mine
 
-    def kernels_of(call: Callable[[], object], *, on_gpu: bool) -> tuple[tuple[Kernel, ...], float]:
-        before = len(seen)
+    def kernels_of(
+        call: Callable[[], object], *, on_gpu: bool, before: object = None
+    ) -> tuple[tuple[Kernel, ...], float]:
+        assert before is None  # on the CPU there is no clock to settle
+        earlier = len(seen)
         call()
-        each = 30.0 if len(seen) - before == 1 else 100.0  # a step has it in both layers
+        each = 30.0 if len(seen) - earlier == 1 else 100.0  # a step has it in both layers
         return (Kernel(name="a", count=1, time_us=each), Kernel(name="b", count=2, time_us=each)), 1.0
 
     monkeypatch.setattr(attention_share, "kernels_of", kernels_of)
@@ -190,6 +194,37 @@ def test_attentions_share_is_one_call_of_it_times_the_layers_over_a_step(
     assert result.attention_percent == 60.0
     assert result.gpu_busy_percent is None  # there is no GPU
     assert set(seen) == {(False, True)}  # views, alone as in the model
+
+
+def kernel(name: str, count: int, time_us: float) -> Kernel:
+    return Kernel(name=name, count=count, time_us=time_us)
+
+
+def test_kernels_that_only_attention_has_count_with_their_time_in_the_step() -> None:
+    call = [kernel("flash_fwd", 1, 30.0), kernel("flash_bwd", 1, 70.0), kernel("gemm", 2, 20.0)]
+    step = [
+        kernel("flash_fwd", 12, 12 * 36.0),
+        kernel("flash_bwd", 12, 12 * 84.0),
+        kernel("gemm", 12 * (2 + 4), 2_000.0),  # linear layers have it, too
+    ]
+    assert attention_share.attention_us(step, call, layers=12) == pytest.approx(12 * (36.0 + 84.0 + 20.0))
+    assert attention_share.attention_us([], call, layers=12) == pytest.approx(12 * 120.0)
+
+
+def test_on_a_gpu_the_step_that_counts_comes_behind_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+    device = CpuDevice()
+    device.kind = "cuda"
+    monkeypatch.setattr(attention_share, "timed_ms", lambda step, device: 60.0)
+    others = attention_share._others(lambda: made.append(1.0), device)
+    assert others is not None
+    others()
+    assert len(made) == 5
+    monkeypatch.setattr(attention_share, "timed_ms", lambda step, device: 1.0)
+    others = attention_share._others(lambda: made.append(1.0), device)
+    assert others is not None
+    others()
+    assert len(made) == 5 + 10
 
 
 def test_the_largest_batch_is_found_for_each_implementation_by_itself() -> None:
@@ -231,6 +266,27 @@ def test_a_batch_that_fits_no_longer_as_training_goes_on_gives_way_to_a_smaller_
     assert "fitted at first, and later no longer" in check.notes[-1]
     # What was told of the larger batch is not taken for this one's.
     assert kinds(messages).count("TrainingStarted") == len(of(TrainingChecked, messages))
+
+
+def test_memory_that_runs_out_in_a_measured_round_is_said_to_have_been_enough_before() -> None:
+    def prepare(workload: Workload, device: str) -> Attend:
+        attend, calls = up_to(24)(workload, device), itertools.count()
+
+        def late(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            if next(calls) >= 2 * 14:  # the layers', in the first steps, the warm-up and a round or two
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return attend(q, k, v)
+
+        return late
+
+    stopping = TrainingStopping(steps=12, last=8)
+    takes = TrainingTakes(agreement=False, attention=False)
+    messages = train(["mine", "sdpa"], batch=8, find=known(mine=prepare), stopping=stopping, takes=takes)
+    (failure,) = of(TrainingFailure, messages)
+    assert (failure.kind, failure.batch) == ("oom", 8)
+    assert re.fullmatch(r"out of memory after \d+ steps in which its batch of 8 fitted", failure.message)
+    assert any(steps.measured for steps in of(Steps, messages) if steps.case == failure.case)
+    assert [result.implementation for result in of(TrainingResult, messages)] == ["sdpa"]
 
 
 def test_memory_that_is_there_is_what_ends_the_search() -> None:
@@ -451,21 +507,22 @@ def test_parameters_that_are_not_finite_are_the_doing_of_who_was_last() -> None:
     assert result.implementation == "sdpa"
 
 
-def test_rounds_of_several_go_on_until_their_ratio_has_an_interval() -> None:
+@pytest.mark.parametrize("names", [["sdpa"], ["pytorch", "sdpa"]])
+def test_rounds_go_on_until_there_are_enough_for_an_interval(names: list[str]) -> None:
     lax = TrainingStopping(steps=40, last=36, precision=1e6)
-    told = of(Steps, train(["pytorch", "sdpa"], stopping=lax))
-    rounds = [steps.round for steps in told if steps.case == 1 and steps.measured]
+    told = of(Steps, train(names, stopping=lax))
+    rounds = [steps.round for steps in told if steps.case == 0 and steps.measured]
     assert rounds == [0, 1, 2, 3, 4, 5]
 
 
 def test_where_precision_is_asked_for_both_parts_may_end_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row, "_BLOCK_MS", 1e-9)  # one step a block
-    lax = TrainingStopping(steps=400, last=200, precision=1e6)
+    lax = TrainingStopping(steps=400, last=24, precision=1e6)
     monkeypatch.setattr(row, "has_settled", lambda times_ms: len(times_ms) >= 6)
     messages = train(["sdpa"], stopping=lax)
     told = of(Steps, messages)
     assert sum(len(steps.step_ms) for steps in told if not steps.measured) == 6
-    assert sum(len(steps.step_ms) for steps in told if steps.measured) == 17
+    assert sum(len(steps.step_ms) for steps in told if steps.measured) == 12
     assert of(TrainingResult, messages)[0].converged
 
 
