@@ -11,7 +11,7 @@ pseudo-terminal: wall time is from the start of the process, Python's own includ
 and until the app of `attnprof open` has read all of it and painted that; memory is the most that was
 resident. A session with one shape is opened beside it: that is what the commands themselves take. `show` is
 to open the big one in a second with its start, the app in a second beyond its own: a person in it waits so
-long for a session that is opened from its list.
+long for a session that is opened from its list. What decodes all of it writes into a file, as into a pipe.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _LOOK_S = 0.005
 IN_APP = "`attnprof open`"
 SHOW = (sys.executable, "-m", "tui", "show")
 OPEN = (sys.executable, "-m", "benchmarks.big_session", "--open")
+WHOLE = ("show", "export --format csv", "export --format json")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ class Opened:
 
     seconds: float
     peak_mib: float
+
+
+@dataclass(frozen=True)
+class Written:
+    """What writing all of it took, and how much that was."""
+
+    seconds: float
+    peak_mib: float
+    size_mib: float
 
 
 def main() -> int:
@@ -95,7 +105,11 @@ def main() -> int:
             what: [timed([*command, str(each.path)], folder) for each in (big, small)]
             for what, command in commands.items()
         }
-    return report(big, size_bytes, opened)
+        written = {
+            what: timed_whole([sys.executable, "-m", "tui", *what.split(), str(big.path)], folder)
+            for what in WHOLE
+        }
+    return report(big, size_bytes, opened, written)
 
 
 def first_shape() -> Iterator[Event]:
@@ -148,16 +162,33 @@ def timed(command: Sequence[str], folder: Path) -> Opened:
     return Opened(statistics.median(run.seconds for run in runs), max(run.peak_mib for run in runs))
 
 
-def run_in_terminal(command: Sequence[str], folder: Path) -> Opened:
-    screen, inside = pty.openpty()
-    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")} | {
+def timed_whole(command: Sequence[str], folder: Path) -> Written:
+    """What the command takes that writes all of the session."""
+    output = folder / "output"
+    began_s = time.monotonic()
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, env=_environment(folder))
+        _, status, used = os.wait4(process.pid, 0)
+    took_s = time.monotonic() - began_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return Written(took_s, used.ru_maxrss / 1024, output.stat().st_size / _MIB)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")} | {
         "TERM": "xterm-256color",
         "ATTNPROF_STATE": str(folder),
         "ATTNPROF_CONFIG": str(folder / "none.toml"),
     }
+
+
+def run_in_terminal(command: Sequence[str], folder: Path) -> Opened:
+    screen, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     began_s = time.monotonic()
-    process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=env)
+    process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=_environment(folder))
     os.close(inside)
     said = b""
     while data := _read(screen):
@@ -197,7 +228,9 @@ async def open_until_painted(path: Path) -> None:
     await leaving
 
 
-def report(big: Appended, size_bytes: int, opened: dict[str, list[Opened]]) -> int:
+def report(
+    big: Appended, size_bytes: int, opened: dict[str, list[Opened]], written: dict[str, Written]
+) -> int:
     """The tables; 1 where a target is missed."""
     results = len(big.buffered_ms)
     print("# A session of 100,000 results\n")
@@ -216,6 +249,11 @@ def report(big: Appended, size_bytes: int, opened: dict[str, list[Opened]]) -> i
         beyond = " beyond its start" if what == IN_APP else ""
         target = f"< {MOST_OPEN_S:g} s{beyond}, < {MOST_MIB} MiB"
         print(f"| {what} | {figures} | {target} | {'met' if good else 'missed'} |")
+    print("\n| to write all of it into a pipe | wall (s) | memory (MiB) | written (MiB) |")
+    print("|---|---:|---:|---:|")
+    for what, all_of_it in written.items():
+        figures = f"{all_of_it.seconds:.1f} | {all_of_it.peak_mib:.0f} | {all_of_it.size_mib:.0f}"
+        print(f"| `attnprof {what}` | {figures} |")
     print("\n| to append a result | median (ms) | p99 (ms) | longest (ms) | target | |")
     print("|---|---:|---:|---:|---:|---|")
     for what, times_ms, judged in (

@@ -19,10 +19,11 @@ from profiler.events import (
     SessionEvent,
     SessionStarted,
 )
+from profiler.garbage import collecting_no_garbage
 from profiler.results.wording import device_name
 from profiler.session.deferred import Batch
 from profiler.session.line_reader import LineReader
-from profiler.session.reader import SessionLines, collecting_no_garbage, is_large
+from profiler.session.reader import SessionLines, is_large
 
 
 class Telling:
@@ -53,7 +54,7 @@ class Telling:
         """
         if not is_large(file):
             return await self._tell(reader, self._lines.take_all)
-        with collecting_no_garbage(file):
+        with collecting_no_garbage(freezing=True):
             return await self._tell(reader, self._lines.take_batch)
 
     async def _tell(

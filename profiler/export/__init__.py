@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -19,6 +20,7 @@ __all__ = [
     "Format",
     "UnknownFormat",
     "export",
+    "export_parts",
     "format_of",
     "has_charts",
     "report_for",
@@ -71,19 +73,28 @@ def export(recording: Recording, format: Format) -> str:
 
     A page of HTML has its charts in itself; Markdown has none, for they are files (`report_for`).
     """
-    from profiler.export import csv, labs, markdown
+    return "".join(export_parts(recording, format))
 
+
+def export_parts(recording: Recording, format: Format) -> Iterator[str]:
+    """The same part by part: of CSV and JSON, which may be long, as they are made."""
     match format:
         case "html":
             from profiler.export import html
 
-            return html.render(recording)
+            yield html.render(recording)
         case "md":
-            return markdown.render(recording)
+            from profiler.export import markdown
+
+            yield markdown.render(recording)
         case "csv":
-            return csv.render(recording)
+            from profiler.export import csv
+
+            yield from csv.parts(recording)
         case "json":
-            return labs.render(recording)
+            from profiler.export import labs
+
+            yield from labs.parts(recording)
 
 
 def report_for(recording: Recording, format: Format, path: PurePath, charts: Charts = "svg") -> Report:

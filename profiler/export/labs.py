@@ -8,13 +8,15 @@ know nothing of, are objects of that list too (profiler.export.training_json).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from profiler.export.json import row_object, session_object
 from profiler.export.training_json import training_results
-from profiler.results.rows import Row, Status, rows
+from profiler.results.rows import Row, Status, rows_by_case
 from profiler.session.case_record import CaseRecord
 from profiler.session.recording import Recording
 from profiler.workload import Pass
@@ -24,29 +26,40 @@ _PASS_KEYS: dict[Pass, str] = {"fwd": "forward", "bwd": "backward", "fwd_bwd": "
 _FURTHER = ("dropout", "softcap", "decode", "lengths")
 
 
-def render(recording: Recording) -> str:
-    """The labs' object, or the list of them, as JSON with two spaces of indentation."""
-    by_case: dict[int, list[Row]] = {}
-    for row in rows(recording):
-        by_case.setdefault(row.case, []).append(row)
+def parts(recording: Recording) -> Iterator[str]:
+    """The labs' object, or the list of them, as JSON with two spaces of indentation, as they are made."""
     recording = recording.latest()
-    cases = [(recording.cases[number], by_case.get(number, [])) for number in sorted(recording.cases)]
-    planned = recording.plan.count if recording.plan else len(cases)
-    results = [_result(case, passes, _session(recording, case)) for case, passes in cases]
+    planned = recording.plan.count if recording.plan else len(recording.cases)
     trainings = training_results(recording)
-    content: object
-    if planned == len(cases) == 1 and not trainings:
-        content = results[0]
-    else:
-        shapes = [_parameters(case) | result for (case, _), result in zip(cases, results, strict=True)]
-        content = [*shapes, *trainings]
-    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+    results = _results(recording)
+    if planned == len(recording.cases) == 1 and not trainings:
+        for _, result in results:
+            yield f"{_indented(result)}\n"
+        return
+    objects = chain((_parameters(case) | result for case, result in results), trainings)
+    between = "["
+    for each in objects:
+        yield between + f"\n{_indented(each)}".replace("\n", "\n  ")
+        between = ","
+    yield "[]\n" if between == "[" else "\n]\n"
 
 
-def _session(recording: Recording, case: CaseRecord) -> dict[str, Any]:
-    """The session as the case was measured in it: of several plans each may measure in its own way."""
-    plans = recording.plans
-    return session_object(recording, plans[case.plan_number] if case.plan_number < len(plans) else None)
+def _results(recording: Recording) -> Iterator[tuple[CaseRecord, dict[str, Any]]]:
+    """Each case, in order, with what it came to, and the session as it was measured in it.
+
+    Of several plans each may measure in its own way.
+    """
+    plans = dict(enumerate(recording.plans))
+    sessions: dict[int, dict[str, Any]] = {}
+    for case, passes in rows_by_case(recording):
+        number = case.plan_number
+        if number not in sessions:
+            sessions[number] = session_object(recording, plans.get(number))
+        yield case, _result(case, passes, sessions[number])
+
+
+def _indented(content: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
 def _parameters(case: CaseRecord) -> dict[str, Any]:

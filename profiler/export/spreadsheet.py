@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from profiler.units import plain_text
 
 # A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@")
+_WRITTEN_AS_IT_IS = frozenset((float, int, type(None)))
+"""What csv writes as `cell` does: nearly all that there is."""
+
+_PART_CHARACTERS = 2**16
 
 
-def csv_text(columns: Sequence[str], records: Iterable[Mapping[str, object]]) -> str:
-    """The records under these columns; what a record has not is left empty."""
+def csv_parts(columns: Sequence[str], records: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """The records under these columns, so many lines at a time; what a record has not is left empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(cell, columns))
     for record in records:
-        writer.writerow(cell(record.get(name)) for name in columns)
-    return text.getvalue()
+        values = map(record.get, columns)
+        writer.writerow([value if type(value) in _WRITTEN_AS_IT_IS else cell(value) for value in values])
+        if text.tell() >= _PART_CHARACTERS:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
 def cell(value: object) -> str:

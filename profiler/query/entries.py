@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from profiler.engine.work import AnyPlan
-from profiler.results.rows import Row, rows
+from profiler.results.rows import Row, rows_by_case
 from profiler.results.wording import NOT_MEASURED, device_name, status_word
 from profiler.session.recording import Recording
 from profiler.training.rows import TrainingRow, training_rows
@@ -70,14 +70,17 @@ class TrainingEntry:
         return False
 
 
-def pass_entries(recording: Recording, all_rows: Iterable[Row] | None = None) -> list[PassEntry]:
+def pass_entries(recording: Recording) -> list[PassEntry]:
     """An entry for each row of what was measured of attention, in the rows' order."""
-    found = rows(recording) if all_rows is None else list(all_rows)
+    return list(each_pass_entry(recording))
+
+
+def each_pass_entry(recording: Recording) -> Iterator[PassEntry]:
+    """The same as they are made, of which not all need be there at a time."""
     facts = _facts(recording, recording.plan)
-    cases: dict[int, dict[Pass, Row]] = {}
-    for row in found:
-        cases.setdefault(row.case, {})[row.which] = row
-    return [PassEntry(row, cases[row.case], facts) for row in found]
+    for _, of_case in rows_by_case(recording):
+        passes = {row.which: row for row in of_case}
+        yield from (PassEntry(row, passes, facts) for row in of_case)
 
 
 def training_entries(recording: Recording) -> list[TrainingEntry]:

@@ -63,7 +63,10 @@ def _value(field: Field[Entry], entries: Sequence[Entry]) -> Value:
     return values[0] if len(values) == 1 else tuple(map(str, values)) or None
 
 
-def as_json(some: Iterable[Record]) -> str:
+def json_parts(some: Iterable[Record]) -> Iterator[str]:
     """The records as an array of objects, a line each; null where nothing was measured."""
-    lines = ",".join(f"\n{msgspec.json.encode(dict(record)).decode()}" for record in some)
-    return f"[{lines}\n]\n"
+    between = "["
+    for record in some:
+        yield f"{between}\n{msgspec.json.encode(dict(record)).decode()}"
+        between = ","
+    yield "[\n]\n" if between == "[" else "\n]\n"

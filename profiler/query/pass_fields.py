@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import get_args
 
-from profiler.events import Accuracy, Energy, Estimate, Failure, Memory, Verdict
+from profiler.events import Accuracy, Energy, Estimate, Memory, Verdict
 from profiler.query.entries import PassEntry
 from profiler.query.fields import Field, Kind, Value, Vocabulary
 from profiler.query.shared_fields import (
+    BACKEND,
     CONDITION_FIELDS,
+    CONVERGED,
     GRAPH_BREAK_FIELDS,
+    IS_BASELINE,
+    MESSAGE,
+    NOTES,
+    REQUESTED_BYTES,
     SESSION_FIELDS,
     estimate_fields,
 )
@@ -93,17 +99,9 @@ def _error(tensor: str) -> _PassField:
     )
 
 
-def _failure(
-    name: str, meaning: str, read: Callable[[Failure], Value], kind: Kind = "number", unit: str = ""
-) -> _PassField:
-    return _of_pass(
-        name, meaning, lambda row: read(row.failure) if row.failure else None, kind=kind, unit=unit
-    )
-
-
 _CASE: tuple[_PassField, ...] = (
     _of_case("implementation", "its name", lambda row: row.implementation, "impl", kind="text"),
-    _of_case("backend", "what ran, where a name stands for several", lambda row: row.backend, kind="text"),
+    BACKEND,
     Field(
         "pass",
         "word",
@@ -166,7 +164,7 @@ _TIMES: tuple[_PassField, ...] = (
     _of_pass("tflops", "matmul work over device_ms", lambda row: row.tflops, unit="TFLOP/s"),
     *_estimate("speedup", "over the baseline, of the same rounds", lambda row: row.speedup, "x"),
     _of_pass("tie", "the speedup's interval holds 1", lambda row: row.is_tie, kind="yes/no"),
-    _of_case("is_baseline", "speedups refer to it", lambda row: row.is_baseline, "baseline", kind="yes/no"),
+    IS_BASELINE,
     _of_pass(
         "is_fastest",
         "the fastest of its shape, or a tie with it",
@@ -249,9 +247,7 @@ _CHECK: tuple[_PassField, ...] = (
 
 _REST: tuple[_PassField, ...] = (
     _of_pass("first_call_ms", "host time of the first", lambda row: row.first_call_ms, unit="ms"),
-    _of_pass(
-        "converged", "the interval came to be as narrow as asked", lambda row: row.converged, kind="yes/no"
-    ),
+    CONVERGED,
     _of_pass(
         "launch_hidden",
         "device time is without launch latency",
@@ -264,12 +260,14 @@ _REST: tuple[_PassField, ...] = (
     *CONDITION_FIELDS,
     _of_case("writes_inputs", "inputs that calls change", lambda row: row.writes_inputs, kind="list"),
     *GRAPH_BREAK_FIELDS,
-    _of_case("notes", "what else it told", lambda row: row.notes, kind="list"),
-    _failure(
-        "requested_bytes", "what could not be had", lambda failure: failure.requested_bytes, unit="bytes"
+    NOTES,
+    REQUESTED_BYTES,
+    _of_pass(
+        "largest_batch",
+        "expected to fit; 0 is not even one",
+        lambda row: row.failure.largest_batch if row.failure else None,
     ),
-    _failure("largest_batch", "expected to fit; 0 is not even one", lambda failure: failure.largest_batch),
-    _failure("message", "why there is no result", lambda failure: failure.message, "text"),
+    MESSAGE,
 )
 
 PASS_FIELDS: Vocabulary[PassEntry] = Vocabulary(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -60,7 +60,7 @@ class Bound(Generic[Entry]):
     columns: tuple[Field[Entry], ...]
     pivot: PivotFields[Entry] | None
 
-    def select(self, entries: Sequence[Entry]) -> list[Entry]:
+    def select(self, entries: Iterable[Entry]) -> list[Entry]:
         """The rows that match, in the order asked for; what was not measured comes last."""
         condition = self.condition
         found = list(entries) if condition is None else [each for each in entries if condition.matches(each)]

@@ -73,6 +73,40 @@ CONDITION_FIELDS: tuple[_Shared, ...] = (
     Field("condition_shares", "list", "of readings, in their order", _shares, of_case=False),
 )
 
+BACKEND: _Shared = Field(
+    "backend", "text", "what ran, where a name stands for several", lambda entry: entry.row.backend
+)
+IS_BASELINE: _Shared = Field(
+    "is_baseline",
+    "yes/no",
+    "speedups refer to it",
+    lambda entry: entry.row.is_baseline,
+    aliases=("baseline",),
+)
+CONVERGED: _Shared = Field(
+    "converged",
+    "yes/no",
+    "the interval came to be as narrow as asked",
+    lambda entry: entry.row.converged,
+    of_case=False,
+)
+NOTES: _Shared = Field("notes", "list", "what else it told", lambda entry: entry.row.notes)
+REQUESTED_BYTES: _Shared = Field(
+    "requested_bytes",
+    "number",
+    "what could not be had",
+    lambda entry: entry.row.failure.requested_bytes if entry.row.failure else None,
+    "bytes",
+    of_case=False,
+)
+MESSAGE: _Shared = Field(
+    "message",
+    "text",
+    "why there is no result",
+    lambda entry: entry.row.failure.message if entry.row.failure else None,
+    of_case=False,
+)
+
 GRAPH_BREAK_FIELDS: tuple[_Shared, ...] = (
     Field("graph_breaks", "number", "of torch.compile", _breaks),
     Field("graph_break_reasons", "list", "why, each once", _reasons),

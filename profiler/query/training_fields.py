@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import get_args
 
-from profiler.events import Agreement, Estimate, TrainingFailure, Verdict
+from profiler.events import Agreement, Estimate, Verdict
 from profiler.query.entries import TrainingEntry
 from profiler.query.fields import Field, Kind, Value, Vocabulary
 from profiler.query.shared_fields import (
+    BACKEND,
     CONDITION_FIELDS,
+    CONVERGED,
     GRAPH_BREAK_FIELDS,
+    IS_BASELINE,
+    MESSAGE,
+    NOTES,
+    REQUESTED_BYTES,
     SESSION_FIELDS,
     estimate_fields,
 )
@@ -50,12 +56,6 @@ def _agreement(name: str, meaning: str, read: Callable[[Agreement], float | None
     return _field(name, meaning, lambda row: read(row.agreement) if row.agreement else None)
 
 
-def _failure(
-    name: str, meaning: str, read: Callable[[TrainingFailure], Value], kind: Kind = "number", unit: str = ""
-) -> _TrainingField:
-    return _field(name, meaning, lambda row: read(row.failure) if row.failure else None, kind=kind, unit=unit)
-
-
 _WHAT: tuple[_TrainingField, ...] = (
     Field(
         "model",
@@ -84,15 +84,15 @@ _WHAT: tuple[_TrainingField, ...] = (
     _words("optimizer", "AdamW, in one of its ways", lambda row: row.training.optimizer, OPTIMIZERS),
     _words("mode", "eager, or torch.compile's", lambda row: row.training.mode, MODES),
     _field("implementation", "of attention", lambda row: row.implementation, "impl", kind="text"),
-    _field("backend", "what ran, where a name stands for several", lambda row: row.backend, kind="text"),
+    BACKEND,
     _words("status", "what became of it", lambda row: row.status, get_args(TrainingStatus)),
 )
 
 _RATES: tuple[_TrainingField, ...] = (
-    _field("batch", "sequences a step", lambda row: row.batch, "batch_size"),
+    _field("batch", "sequences a step; none where it is OOM", lambda row: row.batch, "batch_size"),
     _field("tokens_per_s", "throughput", lambda row: row.tokens_per_s, unit="tokens/s"),
     *_estimate("speedup", "of tokens/s over the baseline's", lambda row: row.speedup, "x"),
-    _field("is_baseline", "speedups refer to it", lambda row: row.is_baseline, "baseline", kind="yes/no"),
+    IS_BASELINE,
     *_estimate("step_ms", "median time of a step", lambda row: row.step_ms, "ms"),
     _field("steps", "that were measured", lambda row: row.step_ms.count if row.step_ms else None),
     _part("forward_ms", "forward's part of a step", lambda parts: parts.forward_ms),
@@ -145,15 +145,11 @@ _CHECK: tuple[_TrainingField, ...] = (
     _agreement("gradient_error", "of the first step", lambda found: found.gradient_error),
     _agreement("plain_gradient_error", "plain PyTorch's", lambda found: found.plain_gradient_error),
     _agreement("gradient_limit", "what it may be", lambda found: found.gradient_limit),
-    _field(
-        "converged", "the interval came to be as narrow as asked", lambda row: row.converged, kind="yes/no"
-    ),
+    CONVERGED,
     _field("skipped_steps", "whose update was left out", lambda row: row.skipped_steps),
-    _field("notes", "what else it told", lambda row: row.notes, kind="list"),
-    _failure(
-        "requested_bytes", "what could not be had", lambda failure: failure.requested_bytes, unit="bytes"
-    ),
-    _failure("message", "why there is no result", lambda failure: failure.message, "text"),
+    NOTES,
+    REQUESTED_BYTES,
+    MESSAGE,
 )
 
 TRAINING_FIELDS: Vocabulary[TrainingEntry] = Vocabulary(

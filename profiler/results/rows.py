@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import comb
@@ -113,25 +113,33 @@ def one_a_case(some: Iterable[Row]) -> list[Row]:
 
 def rows(recording: Recording, baseline: str | None = None) -> list[Row]:
     """Every row of the recording, in the plan's order; speedups over `baseline`, else the plan's."""
+    return [row for _, found in _by_case(recording, baseline, letting_go=False) for row in found]
+
+
+def rows_by_case(recording: Recording, baseline: str | None = None) -> Iterator[tuple[CaseRecord, list[Row]]]:
+    """The same a case after the other, for what goes through all of them once.
+
+    Of a large session no more stays decoded meanwhile than a shape.
+    """
+    return _by_case(recording, baseline, letting_go=True)
+
+
+def _by_case(
+    recording: Recording, baseline: str | None, *, letting_go: bool
+) -> Iterator[tuple[CaseRecord, list[Row]]]:
     recording = recording.latest()
-    baseline = baseline or recording.baseline
-    baselines = {case.workload: case for case in recording.cases.values() if case.implementation == baseline}
-    passes: tuple[Pass, ...] = recording.plan.passes if recording.plan else PASSES
-    session = _Session(recording, baseline, datasheet_peaks(recording), conditions(recording))
-    found = [
-        session.row(case, which, baselines.get(case.workload))
-        for case in sorted(recording.cases.values(), key=lambda case: case.number)
-        for which in passes
-        if which in _asked(recording, case)
-    ]
-    best = set(_fastest(recording, found))
-    return [replace(row, is_fastest=True) if (row.case, row.which) in best else row for row in found]
-
-
-def _asked(recording: Recording, case: CaseRecord) -> tuple[Pass, ...]:
-    """The passes that the case's own plan asks for: of several plans each may ask for others."""
-    plans = recording.plans
-    return plans[case.plan_number].passes_of(case.workload) if case.plan_number < len(plans) else PASSES
+    session = _Session(recording, baseline or recording.baseline, datasheet_peaks(recording))
+    waiting: dict[int, list[Row]] = {}  # of cases that stand further on than others of their shape
+    for number, case in sorted(recording.cases.items()):
+        if number not in waiting:
+            of_shape = recording.by_shape[case.workload]
+            waiting |= {each: [] for each in of_shape}
+            for row in session.rows_of(of_shape.values()):
+                waiting[row.case].append(row)
+            if letting_go:
+                for record in of_shape.values():
+                    record.let_go()
+        yield case, waiting.pop(number)
 
 
 def is_imported(recording: Recording) -> bool:
@@ -152,9 +160,23 @@ class _Session:
     recording: Recording
     baseline: str | None
     peaks: Peaks | None
-    conditions: dict[Attention, Conditions]
 
-    def row(self, case: CaseRecord, which: Pass, base: CaseRecord | None) -> Row:
+    def rows_of(self, of_shape: Collection[CaseRecord]) -> list[Row]:
+        """The rows of all cases of a shape: only beside each other it is known which is the fastest."""
+        cases = sorted(of_shape, key=lambda case: case.number)
+        base = {case.implementation: case for case in of_shape}.get(self.baseline or "")
+        during = conditions(self.recording.telemetry, cases)
+        found = [self.row(case, which, base, during) for case in cases for which in self._asked(case)]
+        best = set(_fastest(self.recording, found))
+        return [replace(row, is_fastest=True) if (row.case, row.which) in best else row for row in found]
+
+    def _asked(self, case: CaseRecord) -> Iterator[Pass]:
+        """The passes that the case's own plan asks for: of several plans each may ask for others."""
+        plans, together = self.recording.plans, self.recording.plan
+        own = plans[case.plan_number].passes_of(case.workload) if case.plan_number < len(plans) else PASSES
+        return (which for which in (together.passes if together else PASSES) if which in own)
+
+    def row(self, case: CaseRecord, which: Pass, base: CaseRecord | None, during: Conditions) -> Row:
         record = case.passes.get(which, PassRecord())
         result, check, replayed = record.result, case.check, record.replayed
         failure = case.failure_of(which)
@@ -167,7 +189,7 @@ class _Session:
         memory = result.memory if result else check.memory.get(which) if check else None
         launch_bound = _is_launch_bound(record)
         clocks = [mhz for mhz in record.sm_mhz if mhz is not None]
-        during = self.conditions.get(case.workload, Conditions()) if device_ms else Conditions()
+        during = during if device_ms else Conditions()
         return Row(
             case=case.number,
             workload=case.workload,

@@ -16,6 +16,7 @@ from profiler.events import (
     Samples,
 )
 from profiler.session.deferred import OfCase, event_of
+from profiler.session.unread import Notices
 from profiler.workload import Attention, Pass
 
 
@@ -79,6 +80,8 @@ class CaseRecord:
     failures: list[Failure] = field(default_factory=list)
     ended: bool = False
     """Whether nothing more of it will be measured, done or not."""
+    notices: Notices = field(default_factory=lambda: Notices("case"), repr=False, compare=False)
+    """Where it is told what cannot be read of the lines that it decodes."""
     _heard: int = 0
     _check: CaseChecked | None = None
     _passes: dict[Pass, PassRecord] = field(default_factory=dict)
@@ -176,13 +179,15 @@ class CaseRecord:
 
     def _pass_of(self, which: Pass) -> PassRecord:
         """The record of a pass, made if there is none yet."""
-        return self._passes.setdefault(which, PassRecord())
+        if (record := self._passes.get(which)) is None:
+            record = self._passes[which] = PassRecord()
+        return record
 
     def _catch_up(self) -> None:
         lines, self._waiting, self._has_result_waiting = self._waiting, [], False
         self._heard += len(lines)
         self._decoded += lines
         for line in lines:
-            event = event_of(line)
+            event = event_of(line, self.number, self.notices)
             if event is not None and (not isinstance(event, Result) or self.is_of(event)):
                 self._fold(event)

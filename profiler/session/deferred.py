@@ -17,23 +17,24 @@ from profiler.events import (
     CaseStarted,
     Energy,
     Kernels,
+    Number,
     Replayed,
     Result,
     Samples,
     SessionEvent,
     Telemetry,
 )
+from profiler.session.unread import UNREADABLE, Notices, unread
 
 OfCase = CaseChecked | Samples | Result | Replayed | Energy | Kernels
 """What is told of a case once it has begun."""
 
 KINDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(OfCase))
-BETWEEN = frozenset(str(kind.__struct_config__.tag) for kind in (CaseStarted, Telemetry))
-"""What stands between such lines, and is decoded at once."""
+CASELESS = str(Telemetry.__struct_config__.tag)
+BETWEEN = frozenset((str(CaseStarted.__struct_config__.tag), CASELESS))
+"""What stands between such lines, and is decoded at once; of no case are readings alone."""
 
-# What decoding bytes that are no event can raise: RecursionError for JSON nested too deep, ValueError
-# for integers of thousands of digits.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+NO_CASE = -1
 
 _EVENTS: msgspec.json.Decoder[SessionEvent] = msgspec.json.Decoder(SessionEvent)
 
@@ -42,8 +43,20 @@ class Glance(msgspec.Struct, gc=False):
     """As much of a line as its place in the session takes: its kind, its time, and whose case it tells of."""
 
     type: str
-    case: int = -1
-    at_s: float = 0.0
+    case: int = NO_CASE
+    at_s: Number = 0.0
+
+
+_GLANCES = msgspec.json.Decoder(Glance)
+
+
+def glances_of(lines: bytes) -> list[Glance]:
+    """A glance at each of some lines.
+
+    Raises:
+        msgspec.MsgspecError, ...: there is a line that is not even worth a glance (UNREADABLE).
+    """
+    return _GLANCES.decode_lines(lines)
 
 
 @dataclass(frozen=True)
@@ -58,10 +71,11 @@ class Batch:
     """The session's time at the latest of them."""
 
 
-def event_of(line: bytes) -> OfCase | None:
-    """What a deferred line tells of its case; None where that cannot be read."""
+def event_of(line: bytes, case: int, notices: Notices) -> OfCase | None:
+    """What a deferred line tells of its case; None where that cannot be read, which is noticed."""
     try:
         event = _EVENTS.decode(line)
-    except UNREADABLE:
+    except UNREADABLE as error:
+        notices.note(unread(_GLANCES.decode(line).type, error), case)
         return None
     return event if isinstance(event, OfCase) else None

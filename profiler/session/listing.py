@@ -29,9 +29,9 @@ from profiler.events import (
 from profiler.plans.plan import Plan
 from profiler.results.wording import device_name
 from profiler.session import lock as session_lock
-from profiler.session.deferred import UNREADABLE
 from profiler.session.file import SUFFIX, SessionError, session_name
 from profiler.session.line_reader import open_file
+from profiler.session.unread import UNREADABLE
 from profiler.training.columns import training_columns
 from profiler.training.recording import TrainingEvent
 from profiler.units import plain_text, shape_columns

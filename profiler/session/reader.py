@@ -6,7 +6,6 @@ Files are data: nothing in one is ever executed, and its text is made plain
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,17 +17,16 @@ from typing import BinaryIO
 import msgspec
 
 from profiler.events import SCHEMA, Event, SessionEvent, SessionStarted
-from profiler.session.deferred import BETWEEN, KINDS, UNREADABLE, Batch, Glance
+from profiler.garbage import collecting_no_garbage
+from profiler.session.deferred import BETWEEN, CASELESS, KINDS, NO_CASE, Batch, glances_of
 from profiler.session.file import SessionError
 from profiler.session.line_reader import LineReader, open_file
 from profiler.session.recording import Recording
-from profiler.units import count, listed, plain_text
+from profiler.session.unread import UNREADABLE, Notices, clause, quoted, unread
+from profiler.units import plain_text
 
 DEFERRING_BYTES = 16 * 2**20
 """From this size on a file's lines about cases are decoded when they are asked for."""
-
-_LONGEST_QUOTE = 100
-_MOST_PROBLEMS = 20  # kinds of them; lines of one kind are told together
 
 
 @dataclass
@@ -42,7 +40,10 @@ class SessionFile:
 
 @dataclass
 class RecordedFile:
-    """A session file as it adds up, and in words what in it could not be read."""
+    """A session file as it adds up, and in words what in it could not be read.
+
+    What cannot be read in lines that are decoded later is told by the recording's `unread`.
+    """
 
     path: Path
     recording: Recording
@@ -61,9 +62,9 @@ class _Kind(msgspec.Struct):
 
 
 _EVENTS: msgspec.json.Decoder[SessionEvent] = msgspec.json.Decoder(SessionEvent)
-_GLANCES = msgspec.json.Decoder(Glance)
 _KINDS: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag) for kind in Event.__subclasses__()}
 _KNOWN = frozenset(_KINDS.values())
+_BATCHED = KINDS | BETWEEN
 
 
 def read_session(path: Path) -> SessionFile:
@@ -109,24 +110,11 @@ def read_recording(path: Path) -> RecordedFile:
 @contextmanager
 def _reading(path: Path) -> Iterator[BinaryIO]:
     try:
-        with open_file(path) as file, collecting_no_garbage(file):
+        # Looking for cycles in half a million events takes as long as reading them.
+        with open_file(path) as file, collecting_no_garbage(freezing=is_large(file)):
             yield file
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-@contextmanager
-def collecting_no_garbage(file: BinaryIO) -> Iterator[None]:
-    """Events form no cycles, and looking for some in half a million takes as long as reading them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            if is_large(file):
-                gc.freeze()  # nor is there any need to look through them later
-            gc.enable()
 
 
 def is_large(file: BinaryIO) -> bool:
@@ -157,7 +145,7 @@ class SessionLines:
         self._number = 0
         self._has_header = False
         self._newer: str | None = None
-        self._noticed: dict[str, list[int]] = {}
+        self._notices = Notices("line")
         self._kinds: set[str] = set()  # never "session", for another header is a line to look at
         """Those of which a line has been compared with what is known of them."""
 
@@ -207,13 +195,15 @@ class SessionLines:
         """
         if self._is_plain:
             with suppress(*UNREADABLE):
-                glances = _GLANCES.decode_lines(b"\n".join(lines))
+                glances = glances_of(b"\n".join(lines))
                 kinds = [glance.type for glance in glances]
-                if len(glances) == len(lines) and self._kinds & (KINDS | BETWEEN) >= set(kinds):
+                cases = [glance.case for glance in glances]
+                has_cases = cases.count(NO_CASE) == kinds.count(CASELESS)
+                if len(glances) == len(lines) and has_cases and self._kinds & _BATCHED >= set(kinds):
                     between = [line for kind, line in zip(kinds, lines, strict=True) if kind in BETWEEN]
                     batch = Batch(
                         kinds=kinds,
-                        cases=[glance.case for glance in glances],
+                        cases=cases,
                         lines=lines,
                         between=_EVENTS.decode_lines(b"\n".join(between)),
                         last_s=max(map(attrgetter("at_s"), glances)),
@@ -229,13 +219,11 @@ class SessionLines:
 
     def problems(self) -> list[str]:
         """What could not be read, in words, grouped by what it is."""
-        grouped = [f"{_lines(numbers)}: {what}" for what, numbers in self._noticed.items()]
-        if (further := len(grouped) - _MOST_PROBLEMS) > 0:
-            grouped[_MOST_PROBLEMS:] = [f"and {count(further, 'further problem')} of other kinds"]
-        return grouped if self._newer is None else [self._newer, *grouped]
+        told = self._notices.told()
+        return told if self._newer is None else [self._newer, *told]
 
     def _notice(self, what: str) -> None:
-        self._noticed.setdefault(what, []).append(self._number)
+        self._notices.note(what, self._number)
 
     def _header(self, line: bytes) -> SessionStarted:
         """The first line's event, once its schema is one that can be read."""
@@ -254,7 +242,7 @@ class SessionLines:
         try:
             header = _EVENTS.decode(line)
         except UNREADABLE as error:
-            raise SessionError(f"'{self._name}' is no attnprof session: {_clause(error)}") from error
+            raise SessionError(f"'{self._name}' is no attnprof session: {clause(error)}") from error
         if not isinstance(header, SessionStarted):
             raise SessionError(f"'{self._name}' is no attnprof session: it begins with '{opening.type}'")
         if major == SCHEMA[0] and minor > SCHEMA[1]:
@@ -287,7 +275,7 @@ class SessionLines:
             self._kinds.add(tag)
         with suppress(*UNREADABLE):  # what is left out may be a number that Python cannot hold
             for name in _unknown_fields(msgspec.json.decode(line), event):
-                self._notice(f"unknown field '{_quoted(name)}' of '{tag}', left out")
+                self._notice(f"unknown field '{quoted(name)}' of '{tag}', left out")
 
 
 def _why_unread(line: bytes, error: Exception) -> str:
@@ -298,8 +286,8 @@ def _why_unread(line: bytes, error: Exception) -> str:
             return "cut short (the run was killed while writing, or is still going), left out"
         return "not a whole event, left out"
     if kind not in _KNOWN:
-        return f"unknown event '{_quoted(kind)}', left out"
-    return f"a '{kind}' that cannot be read ({_clause(error)}), left out"
+        return f"unknown event '{quoted(kind)}', left out"
+    return unread(kind, error)
 
 
 def _unknown_fields(raw: object, known: object, path: str = "") -> Iterator[str]:
@@ -314,19 +302,3 @@ def _unknown_fields(raw: object, known: object, path: str = "") -> Iterator[str]
     elif isinstance(raw, list) and isinstance(known, tuple) and raw and isinstance(raw[0], dict):
         # Items of one list have the same fields: what the first lacks no name for, none does.
         yield from _unknown_fields(raw[0], known[0], path)
-
-
-def _quoted(text: str) -> str:
-    """Foreign text as a message has it: plain, and not without end."""
-    plain = plain_text(text[: 4 * _LONGEST_QUOTE])
-    return plain if len(plain) <= _LONGEST_QUOTE else f"{plain[:_LONGEST_QUOTE]}..."
-
-
-def _clause(error: Exception) -> str:
-    return _quoted(str(error)).rstrip(".")
-
-
-def _lines(numbers: list[int]) -> str:
-    if len(numbers) == 1:
-        return f"line {numbers[0]}"
-    return f"lines {listed([str(number) for number in numbers])}"

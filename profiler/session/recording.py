@@ -47,6 +47,7 @@ from profiler.session.case_record import CaseRecord
 from profiler.session.deferred import KINDS, Batch, event_of
 from profiler.session.numbering import Numbering
 from profiler.session.showing import plan_to_show
+from profiler.session.unread import Notices
 from profiler.training import recording as training_recording
 from profiler.training.plan import TrainingPlan
 from profiler.training.recording import TrainingRecord
@@ -94,6 +95,7 @@ class Recording:
     heard: int = 0
     """How many events came: another number means that there is something new."""
 
+    _notices: Notices = field(default_factory=lambda: Notices("case"), repr=False, compare=False)
     _together: _Together = field(default_factory=_Together, repr=False, compare=False)
     _numbering: Numbering = field(default_factory=Numbering, repr=False, compare=False)
     _training_numbering: Numbering = field(default_factory=Numbering, repr=False, compare=False)
@@ -184,7 +186,9 @@ class Recording:
         record = self.cases.get(number)
         if record is None or isinstance(event, CaseStarted):  # an unsupported case fails without having begun
             last_plan = max(len(self.plans) - 1, 0)
-            record = CaseRecord(number, event.workload, event.implementation, last_plan)
+            record = CaseRecord(
+                number, event.workload, event.implementation, last_plan, notices=self._notices
+            )
             self.cases[number] = record
             self.by_shape.setdefault(event.workload, {})[number] = record
             self._open.append(record)
@@ -206,8 +210,8 @@ class Recording:
             record = cases.get(renumbered.get(number, number) if renumbered else number)
             if record is not None:
                 record.defer(line, kind == "result")
-            elif kind == "result" and (result := event_of(line)) is not None:
-                self.add(result)  # it has what a case is made of
+            elif isinstance(orphan := event_of(line, number, self._notices), Result):
+                self.add(orphan)  # it has what a case is made of
         self.last_s = max(self.last_s, batch.last_s)
         self.heard += len(batch.lines)
 
@@ -227,6 +231,12 @@ class Recording:
                 "each is shown as one of its own"
             ]
         return []
+
+    @property
+    def unread(self) -> list[str]:
+        """What could not be read of a large session's lines about cases, in words, as far as they were
+        decoded: of a case that nobody has asked for nothing is known yet."""
+        return self._notices.told()
 
     def only(self, *workloads: Attention) -> Recording:
         """The same recording narrowed to the cases of some workloads. Shares their records."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from profiler.files import replace_file
+import pytest
+
+from profiler.files import replace_file, replace_file_by_parts
 
 
 def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -16,6 +19,19 @@ def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> Non
         replace_file(path, b"after")
         assert reader.read() == "before"
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("after", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_made_to_its_end_leaves_what_was_there(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError
+
+    path = tmp_path / "x.csv"
+    path.write_text("before")
+    with pytest.raises(ValueError):
+        replace_file_by_parts(path, parts())
+    assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 

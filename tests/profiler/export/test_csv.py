@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from profiler.events import CaseChecked, Event, Planned
-from profiler.export import export
+from profiler.export import export, export_parts, spreadsheet
 from profiler.session.recording import Recording
 from tests.examples import (
     GIB,
@@ -163,6 +163,13 @@ def test_a_device_name_is_never_a_formula() -> None:
         *measured(case, ["fwd"]),
     ]
     assert list(frame(Recording.of(events))["device"]) == ["'=evil()"]
+
+
+def test_what_is_written_part_by_part_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = export(hopper(), "csv")
+    monkeypatch.setattr(spreadsheet, "_PART_CHARACTERS", 1)
+    parts = list(export_parts(hopper(), "csv"))
+    assert len(parts) > 10 and "".join(parts) == whole
 
 
 def test_a_session_without_results_is_a_header() -> None:

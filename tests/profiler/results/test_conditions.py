@@ -9,6 +9,7 @@ from profiler.machine.nvml import throttle_names
 from profiler.results.conditions import ANOTHER_PROCESS, Conditions, conditions
 from profiler.results.wording import MEANINGS
 from profiler.session.recording import Recording
+from profiler.workload import Attention
 from tests.examples import attention, cases, checked, failed, measured, plan, samples, telemetry
 
 SHAPE = attention()
@@ -17,14 +18,16 @@ FIRST, SECOND = cases(plan([SHAPE], ["pytorch", "flash2"]))
 MEASURED = [*checked(FIRST, at_s=0.5), *checked(SECOND, at_s=1.0), *measured(FIRST), *measured(SECOND)]
 
 
-def of(*readings: Telemetry, events: list[Event] = MEASURED) -> Conditions | None:
-    return conditions(Recording.of([*readings, *events])).get(SHAPE)
+def of(*readings: Telemetry, events: list[Event] = MEASURED) -> Conditions:
+    return of_shape(Recording.of([*readings, *events]), SHAPE)
+
+
+def of_shape(recording: Recording, shape: Attention) -> Conditions:
+    return conditions(recording.telemetry, recording.only(shape).cases.values())
 
 
 def shares(*readings: Telemetry) -> dict[str, float]:
-    found = of(*readings)
-    assert found is not None
-    return dict(found.shares)
+    return dict(of(*readings).shares)
 
 
 def test_a_reason_has_the_share_of_readings_that_give_it() -> None:
@@ -66,24 +69,22 @@ def test_another_process_is_a_condition_and_none_is_not() -> None:
 def test_the_clock_is_nvmls_median_during_the_rounds() -> None:
     clocks = [(1.0, 345), (1.2, 1980), (1.3, 1410), (1.4, 1400), (3.0, 345)]
     found = of(*(telemetry(at_s, sm_mhz=mhz) for at_s, mhz in clocks))
-    assert found is not None
     assert found.sm_mhz == 1410
 
 
 def test_without_clocks_there_is_none() -> None:
     found = of(telemetry(1.5))
-    assert found is not None
     assert found.sm_mhz is None
 
 
 def test_a_shape_without_readings_or_samples_has_no_conditions() -> None:
-    assert of() is None
-    assert of(telemetry(1.2), events=[*checked(FIRST), failed(FIRST, "oom", "too big")]) is None
+    assert of() == Conditions()
+    assert of(telemetry(1.2), events=[*checked(FIRST), failed(FIRST, "oom", "too big")]) == Conditions()
 
 
 def test_a_case_that_failed_in_its_first_calls_does_not_move_the_beginning() -> None:
     events = [*checked(FIRST, at_s=1.0), *measured(FIRST), *checked(SECOND, at_s=5.0)]
-    assert of(telemetry(1.5, throttle=("power cap",)), events=events) is not None
+    assert of(telemetry(1.5, throttle=("power cap",)), events=events).shares == {"power cap": 1.0}
 
 
 def test_the_conditions_of_a_live_shape_are_those_up_to_its_latest_samples() -> None:
@@ -96,9 +97,9 @@ def test_each_shape_has_its_own() -> None:
     short, long = cases(plan([attention(seq=256), attention(seq=512)], ["pytorch"]))
     events = [*checked(short), *measured(short), *checked(long, at_s=3.0), *measured(long, at_s=4.0)]
     readings = [telemetry(1.5), telemetry(3.5, throttle=("power cap",))]
-    found = conditions(Recording.of([*events, *readings]))
-    assert found[short.workload].shares == {}
-    assert found[long.workload].shares == {"power cap": 1.0}
+    recording = Recording.of([*events, *readings])
+    assert of_shape(recording, short.workload).shares == {}
+    assert of_shape(recording, long.workload).shares == {"power cap": 1.0}
 
 
 def test_every_condition_that_nvml_names_has_its_meaning() -> None:

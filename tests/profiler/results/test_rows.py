@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from profiler.events import (
@@ -16,7 +17,7 @@ from profiler.events import (
     Result,
     Samples,
 )
-from profiler.results.rows import Row, conditions_of, rows
+from profiler.results.rows import Row, conditions_of, rows, rows_by_case
 from profiler.session.recording import Recording
 from profiler.stats import estimate
 from profiler.workload import PASSES, Pass
@@ -47,6 +48,21 @@ def rows_of(*events: Event) -> dict[tuple[str, Pass], Row]:
 def test_there_is_a_row_for_every_pass_of_every_case_in_the_plans_order() -> None:
     got = [(row.case, row.which) for row in rows(lab6())]
     assert got == [(case, which) for case in range(8) for which in PASSES]
+
+
+def test_rows_by_case_are_the_same_where_the_cases_of_a_shape_stand_apart() -> None:
+    whole = plan([attention(), attention(seq=2048)], ["pytorch", "flash2"])
+    numbers = {0: 0, 1: 2, 2: 1, 3: 3}
+    apart = [msgspec.structs.replace(case, number=numbers[case.number]) for case in cases(whole)]
+    recording = Recording.of(
+        [Planned(plan=whole)]
+        + [event for case in apart for event in (*checked(case), *measured(case, speed=1 + case.number))]
+    )
+    by_case = [(case.number, of_case) for case, of_case in rows_by_case(recording)]
+    assert [number for number, _ in by_case] == [0, 1, 2, 3]
+    assert [row for _, of_case in by_case for row in of_case] == rows(recording)
+    fastest = [row.case for row in rows(recording) if row.is_fastest and row.which == "fwd"]
+    assert fastest == [2, 3]
 
 
 def test_only_the_plans_passes_have_rows() -> None:

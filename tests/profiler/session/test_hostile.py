@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from profiler.events import CaseStarted, Event, Log, PlanEnded, Planned, Result
 from profiler.export import export
 from profiler.results.rows import rows
+from profiler.session import line_reader
 from profiler.session import reader as session_reader
 from profiler.session.edit import relabel
 from profiler.session.file import SessionError, SessionWriter
@@ -41,9 +42,10 @@ def file_of(folder: Path, *lines: bytes) -> Path:
 
 
 def read_deferred(path: Path, monkeypatch: pytest.MonkeyPatch) -> Recording:
-    """As a large file is read."""
+    """As a large file is read, of which this is many blocks: in the first there are no lines deferred."""
     with monkeypatch.context() as patch:
         patch.setattr(session_reader, "DEFERRING_BYTES", 0)
+        patch.setattr(line_reader, "_BLOCK_BYTES", 500)
         return read_recording(path).recording
 
 
@@ -160,13 +162,54 @@ def test_what_is_deferred_is_decoded_when_it_is_asked_for_and_can_be_let_go(
     assert case.check == check and case.passes["fwd"].result is not None
 
 
+def broken(lines: list[bytes], case: int) -> list[bytes]:
+    """The lines with the results of a case as no version ever wrote them."""
+    known = b'"case":%d,' % case
+    return [
+        line.replace(b'"tflops":', b'"tflops":"x","was":') if b'"result"' in line and known in line else line
+        for line in lines
+    ]
+
+
 def test_a_deferred_line_that_proves_unreadable_costs_only_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = [line.replace(b'"tflops":', b'"tflops":"x",') if b'"result"' in line else line for line in LINES]
-    recording = read_deferred(file_of(tmp_path, *LINES[:2], *broken[2:]), monkeypatch)
-    assert {row.status for row in rows(recording)} <= {"partial", "ok"}
-    assert any(row.status == "partial" for row in rows(recording))
+    recording = read_deferred(file_of(tmp_path, *broken(LINES, case=2)), monkeypatch)
+    assert {row.case: row.status for row in rows(recording)} == {0: "ok", 1: "ok", 2: "partial", 3: "ok"}
+
+
+def test_a_deferred_line_that_proves_unreadable_is_told_once_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(tmp_path, *broken(broken(LINES, case=1), case=2))
+    recording = read_deferred(path, monkeypatch)
+    assert recording.unread == []
+    for case in (2, 1, 2):
+        assert recording.cases[case].check
+        recording.cases[case].let_go()
+    (told,) = recording.unread
+    where, _, what = told.partition(": ")
+    assert where == "cases 2 and 1"
+    (whole,) = read_session(path).problems
+    assert whole.endswith(what) and what.startswith("a 'result' that cannot be read (")
+
+
+def test_a_deferred_line_of_no_case_is_told_by_its_own_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(tmp_path, *LINES[:-1], b'{"type":"result","at_s":1.0}', *LINES[-8:])
+    monkeypatch.setattr(session_reader, "DEFERRING_BYTES", 0)
+    monkeypatch.setattr(line_reader, "_BLOCK_BYTES", 500)
+    file = read_recording(path)
+    assert file.problems == read_session(path).problems
+    assert file.problems[0].startswith(f"line {len(LINES)}: a 'result' that cannot be read (")
+
+
+def test_a_deferred_line_of_a_case_that_never_began_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(tmp_path, *LINES[:-1], b'{"type":"samples","case":7,"pass":3}', *LINES[-8:])
+    assert read_deferred(path, monkeypatch).unread[0].startswith("case 7: a 'samples' that cannot be read (")
 
 
 lines_of_events = st.lists(st.sampled_from(LINES[1:]), max_size=len(LINES))
