@@ -21,13 +21,18 @@ from profiler.workload import PASSES, Attention, Pass
 class Stretch:
     """Neighbours along an axis where the rounds show none faster than `names`; none where nothing ran.
 
-    The first of them is the fastest most often. `places` are the picks' values on the axis, as text, ""
-    where there is no axis.
+    The first of them is the fastest most often; those of a tie are as they were asked for. `places` are the
+    picks' values on the axis, as text, "" where there is no axis.
     """
 
     names: tuple[str, ...]
     picks: tuple[Pick, ...]
     places: tuple[str, ...]
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether none of the names is to be told as the fastest."""
+        return self.picks[0].is_tie
 
     @property
     def first(self) -> str:
@@ -136,8 +141,13 @@ def stretches(picks: Sequence[Pick], places: Sequence[str], along: Axis | None) 
 
 
 def _joined(*some: Stretch) -> Stretch | None:
-    """Several as one, where a choice is good for all, or there is none for any; else None."""
+    """Several as one, where a choice is good for all, or there is none for any; else None.
+
+    A tie is good only for another one, of two implementations at the least.
+    """
     names = tuple(name for name in some[0].names if all(name in other.names for other in some))
+    if len({stretch.is_tie for stretch in some}) > 1 or (some[0].is_tie and len(names) < 2):
+        return None
     if not names and any(stretch.names for stretch in some):
         return None
     picks = tuple(pick for stretch in some for pick in stretch.picks)
@@ -154,7 +164,10 @@ def _is_better_in(following: Sequence[Stretch], run: Sequence[Stretch]) -> bool:
 
 
 def _ordered(stretch: Stretch) -> Stretch:
-    """The same with the implementation first that most often has the lowest median."""
+    """The same with the implementation first that most often has the lowest median; of a tie as asked for."""
+    if stretch.is_tie:
+        asked = dict.fromkeys(name for pick in stretch.picks for name in pick.measured)
+        return replace(stretch, names=tuple(name for name in asked if name in stretch.names))
     leads = Counter(pick.names[0] for pick in stretch.picks if pick.names)
     names = sorted(stretch.names, key=lambda name: -leads[name])
     return replace(stretch, names=tuple(names))

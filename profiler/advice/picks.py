@@ -83,6 +83,11 @@ class Pick:
         return tuple(choice.implementation for choice in (*self.fastest, *self.undecided))
 
     @property
+    def is_tie(self) -> bool:
+        """Whether several are so, and no one of them is to be named as the fastest."""
+        return False
+
+    @property
     def next(self) -> Choice | None:
         """The fastest that is slower."""
         return self.next_of(self.names)

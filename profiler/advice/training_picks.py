@@ -29,6 +29,11 @@ class TrainingPick(Pick):
     batch: int | None = None
     tokens_per_s: float | None = None
 
+    @property
+    def is_tie(self) -> bool:
+        """Tokens/s and rounds may order them differently: it takes rounds to name the fastest."""
+        return bool(self.undecided)
+
 
 def training_picks(recording: Recording) -> list[TrainingPick]:
     """A pick for every training with a result or a failure, in the rows' order; none of what was imported."""

@@ -1,8 +1,12 @@
-"""Advice in words: short, with numbers and units, nothing that was not measured."""
+"""Advice in words: short, with numbers and units, nothing that was not measured.
+
+A line is to be read at a glance: of its grounds it has the most telling ones. All of them stand in tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from profiler.advice.courses import Course, Stretch
 from profiler.advice.picks import NEAR, Pick
@@ -17,8 +21,9 @@ Name = Callable[[str], str]
 
 _NOT_CHECKED = "not checked"
 
-_LEAST_MEMORY_RATIO = 1.05  # below it, memory is no argument
+_LEAST_MEMORY_RATIO = 1.5  # below it, memory is seldom what decides
 _MOST_SUBJECTS = 2
+_MOST_CHARACTERS = 156  # of a line with its grounds: two lines of a terminal, the second one indented
 
 
 def course_line(course: Course, name: Name = plain_text, text: Name = plain_text) -> str:
@@ -26,16 +31,41 @@ def course_line(course: Course, name: Name = plain_text, text: Name = plain_text
 
     `name` is how those are written that are chosen, `text` all other foreign text.
     """
-    parts = []
+    said, grounds = [], []
     for index, stretch in enumerate(course.stretches):
-        where = _where(stretch, course, index)
-        if stretch.names:
-            said, grounds = " or ".join(map(name, _equals(stretch))), _grounds(stretch, course, text)
-        else:
-            said, grounds = "nothing finished", [_failures(stretch.picks, text)]
-        in_brackets = ", ".join(filter(None, grounds))
-        parts.append(" ".join(filter(None, (said, where, f"({in_brackets})" if in_brackets else ""))))
-    return f"{text(subject(course))}: {'; '.join(parts)}"
+        names = _named(stretch, name)
+        said.append(" ".join(filter(None, (names, _where(stretch, course, index)))))
+        grounds.append(_grounds(stretch, course, text))
+    about = text(subject(course))
+    room = _MOST_CHARACTERS - len(about) - sum(len(each) + len(" (); ") for each in said)
+    told = [", ".join(why) for why in _most_telling(grounds, room)]
+    parts = [f"{each} ({why})" if why else each for each, why in zip(said, told, strict=True)]
+    return f"{about}: {'; '.join(parts)}"
+
+
+def _named(stretch: Stretch, name: Name) -> str:
+    """What to take, by name: of a tie all, and none as the fastest."""
+    if stretch.is_tie:
+        return f"{listed(list(map(name, stretch.names)), None)} not told apart"
+    return " or ".join(map(name, _equals(stretch))) if stretch.names else "nothing finished"
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A reason, in words; of several those of the lowest rank are told first, and rank 0 always."""
+
+    rank: int
+    words: str
+
+
+def _most_telling(grounds: Sequence[Sequence[_Ground]], room: int) -> list[list[str]]:
+    """Of each stretch the reasons that there is room for; what is left out leaves none for lesser ones."""
+    kept = [[each for each in some if each.words] for some in grounds]
+    for rank in sorted({each.rank for some in kept for each in some}, reverse=True):
+        if not rank or sum(len(each.words) + len(", ") for some in kept for each in some) <= room:
+            break
+        kept = [[each for each in some if each.rank < rank] for some in kept]
+    return [[each.words for each in some] for some in kept]
 
 
 def subject(course: Course) -> str:
@@ -59,36 +89,44 @@ def _where(stretch: Stretch, course: Course, index: int) -> str:
 
 
 def _equals(stretch: Stretch) -> list[str]:
-    """The first of its names, and those that equal it all along."""
+    """The first of its names, and those that equal it all along; of a tie all of them."""
+    if stretch.is_tie:
+        return list(stretch.names)
     everywhere = [{choice.implementation for choice in pick.fastest} for pick in stretch.picks]
     equal = set.intersection(*everywhere)
     first, *others = stretch.names
     return [first, *(name for name in others if {first, name} <= equal)]
 
 
-def _grounds(stretch: Stretch, course: Course, name: Name) -> list[str]:
+def _grounds(stretch: Stretch, course: Course, name: Name) -> list[_Ground]:
     """Why: by how much, what it costs, and how far to trust it; "" is nothing to say."""
+    if not stretch.names:
+        return [_Ground(0, _failures(stretch.picks, name))]
     first, equal, picks = stretch.names[0], _equals(stretch), stretch.picks
     as_good = _as_good(picks, equal)
     slower = [pick.next_of([*equal, *as_good]) for pick in picks]
     next_ = {choice.implementation for choice in slower if choice is not None}
+    ahead = equal if stretch.is_tie else [first]
     baseline = next((pick.baseline for pick in picks if pick.baseline), "")
     if len(next_) == 1:
-        over_next = _over(picks, min(next_), first, name)
+        over_next = _over(picks, min(next_), ahead, name)
     else:
         over = [
-            pick.over_named(each.implementation, first)
+            pick.over_named(each.implementation, who)
             for pick, each in zip(picks, slower, strict=True)
+            for who in ahead
             if each
         ]
         over_next = _span_over(over, "the next")
     return [
-        *_as_good_words(as_good, len(picks), name),
-        over_next,
-        _over(picks, baseline, first, name) if next_ != {baseline} else "",
-        _memory(picks, first, name),
-        *doubts(picks, first, name),
-        _alone(stretch, course, name),
+        *(_Ground(2, words) for words in _as_good_words(as_good, len(picks), name)),
+        _Ground(0 if stretch.is_tie else 1, over_next),
+        _Ground(
+            5, _over(picks, baseline, ahead, name) if next_ != {baseline} and baseline not in ahead else ""
+        ),
+        _Ground(7, _memory(picks, first, name)),
+        *_doubts(picks, first, name),
+        _Ground(0, _alone(stretch, course, name)),
     ]
 
 
@@ -104,20 +142,25 @@ def _as_good(picks: Sequence[Pick], equal: Sequence[str]) -> dict[str, tuple[int
 
 
 def _as_good_words(as_good: Mapping[str, tuple[int, str]], there: int, name: Name) -> list[str]:
-    """The same in words: "sdpa-cudnn as good at 17 of 18"."""
-    alike: dict[tuple[int, str], list[str]] = {}
-    for other, how in as_good.items():
-        alike.setdefault(how, []).append(name(other))
-    return [f"{listed(others)} {words}{_at(number, there)}" for (number, words), others in alike.items()]
+    """The same in words: "sdpa-cudnn as good at 17 of 18", of several "at 9 to 11 of 12"."""
+    alike: dict[str, dict[str, int]] = {}
+    for other, (number, how) in as_good.items():
+        alike.setdefault(how, {})[name(other)] = number
+    return [f"{listed(list(found))} {how}{_at_some(found.values(), there)}" for how, found in alike.items()]
+
+
+def _at_some(numbers: Iterable[int], there: int) -> str:
+    least, *_, most = sorted([*numbers] * 2)
+    return f" at {least} to {most} of {there}" if least < most else _at(most, there)
 
 
 def _at(number: int, there: int) -> str:
     return f" at {number} of {there}" if number < there else ""
 
 
-def _over(picks: Sequence[Pick], slower: str, first: str, name: Name) -> str:
-    """How much faster the `first` is than one other, and that this is not of all that had company."""
-    said = _span_over([pick.over_named(slower, first) for pick in picks], name(slower))
+def _over(picks: Sequence[Pick], slower: str, ahead: Sequence[str], name: Name) -> str:
+    """How much faster those `ahead` are than one other, and that this is not of all that had company."""
+    said = _span_over([pick.over_named(slower, who) for pick in picks for who in ahead], name(slower))
     company = [{choice.implementation for choice in pick.right} for pick in picks if len(pick.right) > 1]
     return f"{said} where it finished" if said and not all(slower in right for right in company) else said
 
@@ -181,7 +224,12 @@ def _failures(picks: Iterable[Pick], name: Name) -> str:
     return "; ".join(f"{listed(list(whom))} {why}" for why, whom in by_why.items())
 
 
-def doubts(picks: Sequence[Pick], who: str, name: Name = plain_text) -> list[str]:
+def doubts(pick: Pick, who: str, name: Name = plain_text) -> list[str]:
+    """How far to trust a pick."""
+    return [doubt.words for doubt in _doubts([pick], who, name)]
+
+
+def _doubts(picks: Sequence[Pick], who: str, name: Name) -> Iterator[_Ground]:
     """How far to trust it, each with at how many of the picks.
 
     Of several picks only what may turn the choice: each one's own remarks stand in the tables.
@@ -189,32 +237,31 @@ def doubts(picks: Sequence[Pick], who: str, name: Name = plain_text) -> list[str
     own, there = [pick.choice(who) for pick in picks], len(picks)
     few = [pick.rounds for pick in picks if pick.rounds is not None and pick.rounds < LEAST_SAMPLES]
     unmeasured = dict.fromkeys(name(other) for pick in picks for other in pick.unmeasured)
-    found = [f"{listed(list(unmeasured))} not measured with it"] if unmeasured else []
+    if unmeasured:
+        yield _Ground(6, f"{listed(list(unmeasured))} not measured with it")
     if few:
-        found.append(f"{_at(len(few), there)} {_few_rounds(few)}".strip())
+        yield _Ground(3, _few_rounds(few, there))
     elif there == 1 and not own[0].converged:
-        found.append(NOT_CONVERGED)
+        yield _Ground(3, NOT_CONVERGED)
     if unchecked := [each for each in own if not each.is_checked]:
-        found.append(f"{_NOT_CHECKED}{_at(len(unchecked), there)}")
-    bound = [each for each in own if each.is_launch_bound]
-    faster = [each.implementation for pick in picks if (each := pick.faster_called(who))]
-    if bound and (faster or there == 1):
-        found.append(f"{LAUNCH_BOUND}{_at(len(bound), there)}{_called(faster, there, name)}")
-    return found
+        yield _Ground(3, f"{_NOT_CHECKED}{_at(len(unchecked), there)}")
+    if faster := [each.implementation for pick in picks if (each := pick.faster_called(who))]:
+        yield _Ground(4, f"{LAUNCH_BOUND}: {_called(faster, name)}{_at(len(faster), there)}")
+    elif there == 1 and own[0].is_launch_bound:
+        yield _Ground(4, LAUNCH_BOUND)
 
 
-def _few_rounds(rounds: Sequence[int]) -> str:
-    """That there is no interval, and of how few rounds: "from 1 to 3 rounds: no interval"."""
+def _few_rounds(rounds: Sequence[int], there: int) -> str:
+    """That there is no interval, of how few rounds: "1 to 3 rounds at 4 of 12: no interval"."""
     if not max(rounds):
-        return "not of the same rounds: no interval"
+        return f"no interval{_at(len(rounds), there)}: not of the same rounds"
     least, most = max(min(rounds), 1), max(rounds)
-    return f"from {f'{least} to ' if least < most else ''}{count(most, 'round')}: no interval"
+    many = f"{f'{least} to ' if least < most else ''}{count(most, 'round')}"
+    return f"{many}{_at(len(rounds), there)}: no interval"
 
 
-def _called(faster: Sequence[str], there: int, name: Name) -> str:
-    """Who is faster by wall time: ": called from Python flash3 is faster at 2"."""
-    if not faster:
-        return ""
+def _called(faster: Sequence[str], name: Name) -> str:
+    """Who is faster by wall time: "flash3 is faster called from Python"."""
     names = list(dict.fromkeys(faster))
     who = f"{' or '.join(map(name, names))} is" if len(names) <= _MOST_SUBJECTS else "others are"
-    return f": called from Python {who} faster{f' at {len(faster)}' if len(faster) < there else ''}"
+    return f"{who} faster called from Python"

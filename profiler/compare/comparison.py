@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
 from profiler.compare.matching import Case, Side, Unlike, Wanted, sides, told, unlike
 from profiler.compare.ratio import independent_ratio
 from profiler.compare.surroundings import NEAR, Surroundings, surroundings
-from profiler.compare.verdict import MARGIN, Verdict, is_regression, may_be_regression, verdict
+from profiler.compare.verdict import (
+    MARGIN,
+    Verdict,
+    has_grown,
+    is_regression,
+    is_ruled_out,
+    may_be_regression,
+    verdict,
+)
 from profiler.events import LEAST_SAMPLES, Estimate
 from profiler.results.wording import ending
 from profiler.session.recording import Recording
@@ -59,10 +67,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Regression:
-    """A case that is too much slower in a session than in the base, or right no more."""
+    """A case that is, or may be, worse in a session than in the base: slower, larger, or right no more."""
 
     line: Line
     session: int
+
+    @property
+    def both(self) -> tuple[Side, Side]:
+        """What the base has, and what the session has."""
+        other = self.line.sides[self.session]
+        assert other is not None
+        return self.line.base, other
 
 
 @dataclass(frozen=True)
@@ -98,21 +113,42 @@ class Comparison:
 
     def regressions(self, beyond: float) -> list[Regression]:
         """What is more than `beyond` (a fraction) slower, or right no more, session by session."""
-        return self._of_changes(beyond, is_regression)
+        return self._found(lambda _, each: is_regression(each.verdict, each.speedup, beyond, self.margin))
 
     def doubtful(self, beyond: float) -> list[Regression]:
         """What may be one, and was measured too roughly to tell."""
-        return self._of_changes(beyond, may_be_regression)
+        return self._found(lambda _, each: may_be_regression(each.verdict, each.speedup, beyond, self.margin))
 
-    def _of_changes(
-        self, beyond: float, found: Callable[[Verdict, Estimate | None, float, float], bool]
-    ) -> list[Regression]:
+    def not_ruled_out(self, beyond: float) -> list[Regression]:
+        """What is none, and not shown to be none: the doubtful, and all whose interval reaches so far."""
+        return self._found(
+            lambda _, each: (
+                each.unlike is None
+                and not is_ruled_out(each.verdict, each.speedup, beyond)
+                and not is_regression(each.verdict, each.speedup, beyond, self.margin)
+            )
+        )
+
+    def grown(self, beyond: float) -> list[Regression]:
+        """What takes more than `beyond` more memory."""
+        return self._found(lambda regression, _: has_grown(*regression.both, beyond))
+
+    def tells_nothing(self, session: int, beyond: float) -> bool:
+        """Whether there are times of that session to compare, and none that tells anything of `beyond`."""
+        changes = [change for line in self.lines if (change := line.changes[session - 1])]
+        unmoved = ("gained", "neither")
+        timed = [each for each in changes if each.unlike is None and each.verdict not in unmoved]
+        return bool(timed) and all(
+            each.verdict == "can't tell" and not is_ruled_out(each.verdict, each.speedup, beyond)
+            for each in timed
+        )
+
+    def _found(self, holds: Callable[[Regression, Change], bool]) -> list[Regression]:
         return [
-            Regression(line, index)
+            regression
             for index in range(1, len(self.names))
             for line in self.lines
-            if (change := line.changes[index - 1])
-            and found(change.verdict, change.speedup, beyond, self.margin)
+            if (change := line.changes[index - 1]) and holds(regression := Regression(line, index), change)
         ]
 
     def missing(self, session: int) -> list[Case]:
@@ -141,7 +177,7 @@ def compare(
         have = "; ".join(
             f"{letter} has {told(each)}" for letter, each in zip(ascii_uppercase, found, strict=False)
         )
-        raise NothingShared(f"no case of A is in another session, by shape, implementation and pass: {have}")
+        raise NothingShared(f"no case of A is in another session, by {_matched_by(base)}: {have}")
     matched = set(shared)
     unmatched = {
         case: tuple(index for index, each in enumerate(found) if case in each)
@@ -157,6 +193,14 @@ def compare(
         unmatched=unmatched,
         surroundings=surroundings(recordings, [{case: each[case] for case in in_all} for each in found]),
     )
+
+
+def _matched_by(cases: Iterable[Case]) -> str:
+    """What a case of these must have in common with another session's, in words."""
+    are_trainings = [isinstance(case.subject, Training) for case in cases]
+    if are_trainings and all(are_trainings):
+        return "row (model, context and how it is trained) and implementation"
+    return "shape, implementation and pass" + (", or row and implementation" if any(are_trainings) else "")
 
 
 def _line(case: Case, found: Sequence[Mapping[Case, Side]], margin: float) -> Line:

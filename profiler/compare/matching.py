@@ -73,6 +73,9 @@ class Side:
     launches_hidden: bool | None = None
 
 
+_PLURALS = {name: f"{name}s" for name in ("model", "context", "dtype", "optimizer", "mode")}
+
+
 def case_of(row: Row | TrainingRow) -> Case:
     """What the row is matched by."""
     if isinstance(row, Row):
@@ -118,7 +121,7 @@ def told(found: Mapping[Case, Side]) -> str:
     shapes = shape_columns(case.subject for case in found if not isinstance(case.subject, Training))
     rows = training_columns(case.subject for case in found if isinstance(case.subject, Training))
     where = "; ".join(filter(None, (shapes.caption(), rows.caption())))
-    varied = ", ".join((*shapes.varying, *rows.varying))
+    varied = ", ".join((*shapes.varying, *(_PLURALS.get(name, name) for name in rows.varying)))
     parts = (f"at {where}" if where else "", f"with several {varied}" if varied else "")
     return " ".join(filter(None, (f"{count(len(found), 'case')} of {listed(list(names))}", *parts)))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 MEANINGS: dict[str, str] = {
     "speedup": (
-        "the base's time over the other's (of a training its time a token): over 1 is faster; with its 95 % "
-        "interval"
+        "the base's time over the other's (of a training its time of a token): over 1 is faster; with its "
+        "95 % interval"
     ),
     "cycles": "the same of SM cycles, where the two clocks differed by more than 1 %; it has no interval",
     "memory": "peak memory against the base's, in percent; = is the same to the byte",

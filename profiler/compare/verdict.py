@@ -65,3 +65,28 @@ def may_be_regression(
     return (
         found in ("slower", "can't tell") and is_beyond and not is_regression(found, speedup, beyond, margin)
     )
+
+
+def is_ruled_out(found: Verdict, speedup: Estimate | None, beyond: float) -> bool:
+    """Whether the whole interval shows that it takes no more than `beyond` longer than in the base.
+
+    So it is of what had no time to become longer.
+    """
+    if found in ("gained", "neither"):
+        return True
+    if found == "lost" or speedup is None or speedup.count < LEAST_SAMPLES:
+        return False
+    return 1 / speedup.low <= 1 + beyond
+
+
+def has_grown(base: Side, other: Side, beyond: float) -> bool:
+    """Whether it takes more than `beyond` (a fraction) more memory than in the base, and is right in both.
+
+    Bytes are counted, not sampled, so they need no interval. A training that takes as large a batch as
+    fits is none that grew.
+    """
+    if base.standing != "right" or other.standing != "right" or base.times != other.times:
+        return False
+    if base.batch != other.batch or base.memory_bytes is None or other.memory_bytes is None:
+        return False
+    return other.memory_bytes > base.memory_bytes * (1 + beyond)

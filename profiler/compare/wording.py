@@ -13,7 +13,7 @@ from profiler.events import LEAST_SAMPLES, Estimate
 from profiler.training.columns import TrainingColumns, training_columns
 from profiler.training.model import Training
 from profiler.training.wording import tokens_per_s
-from profiler.units import ShapeColumns, count, ms, percent, plain_text, ratio, shape_columns
+from profiler.units import ShapeColumns, byte_count, count, ms, percent, plain_text, ratio, shape_columns
 from profiler.workload import PASS_LABELS
 
 MOST_LISTED = 6
@@ -258,17 +258,32 @@ def regressions(comparison: Comparison, found: Sequence[Regression]) -> Iterator
             yield ", ".join(filter(None, (f"{where}: {said}", batches, speedup_in_a_line(change.speedup))))
         else:
             said = f"{time(line.base)} to {time(other)} ms"
-            yield f"{where}: {said}, {speedup_in_a_line(change.speedup)}"
+            yield ", ".join(filter(None, (f"{where}: {said}", speedup_in_a_line(change.speedup))))
 
 
-def lacking(comparison: Comparison) -> Iterator[str]:
-    """What the base has, and another session has not, only in part, or in times that do not compare."""
+def growths(comparison: Comparison, found: Sequence[Regression]) -> Iterator[str]:
+    """Each growth of memory in a line: "B: seq 4096, flash2, forward: 528 to 1,056 MiB, +100 %"."""
+    naming = replace(Naming.of(line.case for line in comparison.lines), has_passes=True)
+    for regression in found:
+        before, now = (side.memory_bytes or 0 for side in regression.both)
+        more = f", {signed_percent(now / before)} %" if before else ""
+        where = f"{comparison.letters[regression.session]}: {naming.name(regression.line.case)}"
+        yield f"{where}: {byte_count(before)} to {byte_count(now)}{more}"
+
+
+def lacking(comparison: Comparison, beyond: float) -> Iterator[str]:
+    """What the base has, and another session has not, only in part, or in times that tell nothing."""
     for index in range(1, len(comparison.names)):
         letter = comparison.letters[index]
         if missing := comparison.missing(index):
             yield f"missing in {letter}: {listed(missing)}"
         if partial := comparison.partial(index):
             yield f"only in part in {letter}, which ended before: {listed(partial)}"
+        if comparison.tells_nothing(index, beyond):
+            yield (
+                f"nothing can be told of {letter}: no time is known well enough to see "
+                f"{margin_words(beyond)}; measure longer, in {LEAST_SAMPLES} rounds at least"
+            )
     yield from unlike(comparison)
 
 

@@ -9,10 +9,17 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from profiler.events import Event, Imported, Planned
+from profiler.events import Event, Imported, Planned, TrainingPlanned
 from profiler.session.file import SessionWriter
 from tests.examples import attention, cases, checked, header, measured, plan
-from tests.training_examples import study_events
+from tests.training_examples import (
+    study_events,
+    trained,
+    training,
+    training_cases,
+    training_plan,
+    wavering,
+)
 from tui.cli import main
 
 
@@ -98,12 +105,26 @@ def test_what_was_imported_does_not_answer_and_is_said_to_be_left_out(tmp_path: 
     ]
 
 
-def test_a_training_cut_short_is_measured_by_the_command_for_trainings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [(), ("--context", "256")])
+def test_a_session_that_was_cut_short_is_to_be_gone_on_with_as_it_was_asked_for(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
     write(tmp_path, study_events()[:4], 19, "gpt2")
-    result = best(tmp_path)
+    result = best(tmp_path, *asked)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.splitlines()[-1] == (
-        "measure it: attnprof train --model small --context 256 --dtype fp16 --mode compile"
+    assert result.stderr.splitlines() == [
+        "20261119T000000Z-h100-gpt2 ended before anything of this was measured to its end",
+        "go on with it, as it was asked for: attnprof train --resume 20261119T000000Z-h100-gpt2 "
+        f"--sessions {tmp_path}",
+    ]
+
+
+def test_what_a_session_that_was_cut_short_was_not_asked_for_is_measured_by_a_command_of_its_own(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, study_events()[:4], 19, "gpt2")
+    assert best(tmp_path, "--context", "512").stderr.splitlines()[-1] == (
+        "measure it: attnprof train --context 512 --model small --dtype fp16 --mode compile"
     )
 
 
@@ -240,3 +261,60 @@ def test_each_session_has_its_own_lines_for_what_changes_between_two_is_no_cross
         "20261120T000000Z-h100-short (batch 32, seq 512, heads 16, head dim 64, float16, causal)",
         "  every pass: sdpa (3.00x over pytorch)",
     ]
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eighty columns; a pipe has no width."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.usefixtures("screen")
+def test_eighty_columns_keep_who_is_not_told_apart_and_say_a_ratio_once(tmp_path: Path) -> None:
+    whole = training_plan([training(context=256), training()], ("pytorch", "sdpa-flash", "flash2"))
+    events: list[Event] = [header(), TrainingPlanned(plan=whole)]
+    for case, speed in zip(training_cases(whole), (50_000, 70_000, 69_000) * 2, strict=True):
+        made = trained(case, batch=8, tokens_per_s=speed)
+        events += wavering(made) if case.implementation == "flash2" else made
+    write(tmp_path, events, 20, "tied")
+    lines = best(tmp_path).stdout.splitlines()
+    titles = next(index for index, line in enumerate(lines) if "fastest" in line)
+    assert "not told apart" in lines[titles]
+    assert " ".join(lines[titles - 1 : titles + 1]).split().count("pytorch") == 1
+    assert "over next" not in "".join(lines)
+
+
+@pytest.mark.usefixtures("screen")
+def test_on_a_screen_a_long_line_goes_on_indented_below(folder: Path) -> None:
+    write(
+        folder,
+        session(25, pytorch=1, flash2=2, a=1.99, b=1.99, c=1.99, d=1.99, e=1.99, f=1.99, g=1.99, h=1.99),
+        25,
+        "many",
+    )
+    lines = best(folder).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = next(index for index, line in enumerate(lines) if line.startswith("every pass: "))
+    assert lines[first + 1].startswith("  ")
+
+
+@pytest.mark.usefixtures("screen")
+def test_on_a_screen_the_newest_of_many_sessions_answer_and_the_rest_is_counted(tmp_path: Path) -> None:
+    for day in range(1, 9):
+        write(tmp_path, session(day, seqs=(512 * day,), pytorch=1, sdpa=3), day, f"day-{day}")
+    lines = best(tmp_path).stdout.splitlines()
+    assert [line.partition("-h100")[0] for line in lines if "-h100" in line] == [
+        f"2026110{day}T000000Z" for day in (8, 7, 6, 5, 4)
+    ]
+    assert "and 3 older sessions: --all has them" in lines
+    assert "day-1" in best(tmp_path, "--all").stdout
+
+
+@pytest.mark.usefixtures("screen")
+def test_on_a_screen_a_table_that_would_run_off_it_is_left_out_and_counted(tmp_path: Path) -> None:
+    write(tmp_path, session(1, seqs=tuple(range(512, 512 * 14, 512)), pytorch=1, sdpa=3), 1, "long")
+    said = best(tmp_path).stdout
+    assert "a table of 26 lines: --all has it; --seq 4k or --pass bwd asks for some" in said
+    assert "fastest" not in said
+    assert "fastest" in best(tmp_path, "--pass", "fwd").stdout
+    assert "fastest" in best(tmp_path, "--all").stdout

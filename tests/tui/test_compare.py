@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from click.testing import Result as Outcome
 
-from profiler.events import Event, Finished, Planned, Result
+from profiler.events import Event, Finished, Memory, Planned, Result
 from profiler.session.file import SessionWriter
 from profiler.workload import PASSES
-from tests.compare_examples import session, study
-from tests.examples import attention, cases, checked, header, plan, samples
+from tests.compare_examples import MEMORY, session, study
+from tests.examples import attention, cases, checked, header, measured, plan, samples
 from tui.cli import main
 
 SHAPES = [attention(seq=seq, causal=causal) for seq in (512, 16384) for causal in (False, True)]
@@ -82,6 +83,7 @@ def test_what_has_no_room_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_training_has_throughput_and_steps(folder: Path) -> None:
     said = compare(folder, "trained", "faster-training").stdout
     assert "40,000" in said and "44,000" in said and "1.100x" in said
+    assert "speedup: A's time of a token over the other's" in said
     assert "lost in B: flash2: right, now OOM (not even a batch of 1 fits)" in said
 
 
@@ -144,9 +146,64 @@ def test_fail_over_tells_what_was_measured_too_roughly(folder: Path) -> None:
     result = compare(folder, "few", "fewer", "--fail-over", "5%", "--allow-missing")
     assert result.exit_code == 0
     assert (
+        "nothing can be told of B: no time is known well enough to see 5 %; measure longer, in 6 rounds at "
+        "least" in result.stderr.splitlines()
+    )
+    assert (
         "perhaps a regression, measure longer: B: flash2, forward: 0.5000? to 1.000? ms, 0.500x"
         in result.stderr
     )
+
+
+def rough(folder: Path, day: int, label: str, **counts: int) -> None:
+    """A session of one shape, with so many samples of each implementation."""
+    whole = plan(SHAPES[:1], list(counts), ["fwd"])
+    events: list[Event] = [header(), Planned(plan=whole)]
+    for case in cases(whole):
+        count = counts[case.implementation]
+        events += [*checked(case), samples(case, "fwd", count=count)]
+        result = measured(case, ["fwd"], memory=MEMORY)[-1]
+        assert isinstance(result, Result)
+        time = msgspec.structs.replace(result.device_ms, count=count)
+        events.append(msgspec.structs.replace(result, device_ms=time))
+    save(folder, day, label, [*events, Finished(at_s=9.0, ending="completed")])
+
+
+def test_a_check_that_could_tell_nothing_is_not_passed(folder: Path) -> None:
+    rough(folder, 24, "rough", pytorch=3, flash2=3)
+    rough(folder, 25, "again", pytorch=3, flash2=3)
+    result = compare(folder, "rough", "again", "--fail-over", "5%")
+    assert result.exit_code == 3
+    assert "nothing can be told of B" in result.stderr
+    assert compare(folder, "rough", "again", "--fail-over", "5%", "--allow-missing").exit_code == 0
+
+
+def test_one_case_that_cannot_be_told_passes_unless_the_check_is_strict(folder: Path) -> None:
+    rough(folder, 24, "rough", pytorch=10, flash2=3)
+    rough(folder, 25, "again", pytorch=10, flash2=3)
+    result = compare(folder, "rough", "again", "--fail-over", "5%")
+    assert (result.exit_code, result.stderr) == (0, "no regression beyond 5 % was found\n")
+    result = compare(folder, "rough", "again", "--fail-over", "5%", "--strict")
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stderr.splitlines() if "not ruled out" in line]
+    assert line == (
+        "5 % longer is not ruled out, measure longer: B: flash2, forward: 1.000 to 1.000 ms, 1.000x"
+    )
+
+
+def test_memory_that_grew_by_more_than_the_share_fails_unless_it_may(folder: Path) -> None:
+    larger = Memory(working_bytes=90 * 2**20, absolute_bytes=306 * 2**20)
+    for day, label, memory in ((24, "lean", MEMORY), (25, "larger", larger)):
+        save(folder, day, label, session({"flash2": 1.0}, memory=memory))
+    result = compare(folder, "lean", "larger", "--fail-over", "5%")
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
+        "regression of memory: B: flash2, forward: 84.0 MiB to 90.0 MiB, +7.1 %",
+        "--allow-memory lets memory grow",
+    ]
+    assert compare(folder, "lean", "larger", "--fail-over", "5%", "--allow-memory").exit_code == 0
+    assert compare(folder, "lean", "larger", "--fail-over", "8%").exit_code == 0
+    assert compare(folder, "larger", "lean", "--fail-over", "5%").exit_code == 0
 
 
 def test_rows_of_the_base_can_be_asked_for(folder: Path) -> None:
@@ -180,7 +237,7 @@ def test_a_file_gets_the_format_of_its_name_and_stdout_the_one_named(folder: Pat
         (("before",), "compare takes from 2 to 26 sessions, the base first, not 1"),
         (("before", "before"), "is there twice"),
         (("before", "nowhere"), "there is no session 'nowhere'"),
-        (("before", "trained"), "no case of A is in another session"),
+        (("before", "trained"), "no case of A is in another session, by shape, implementation and pass: A"),
         (("before", "after", "--margin", "2"), "--margin takes a share such as 1% or 0.01, not '2'"),
         (("before", "after", "--fail-over", "slow"), "--fail-over takes a share"),
         (("before", "after", "--fail-over", "1%"), "lies within the margin of 2%"),
@@ -190,6 +247,8 @@ def test_a_file_gets_the_format_of_its_name_and_stdout_the_one_named(folder: Pat
         (("before", "after", "--impl", "flash2", "--where", "seq > 1m"), "no row of A matches 'seq > 1m'"),
         (("before", "after", "--where", "rate > 3"), "there is no field 'rate'"),
         (("before", "after", "--allow-missing"), "--allow-missing goes with --fail-over"),
+        (("before", "after", "--allow-memory"), "--allow-memory goes with --fail-over"),
+        (("before", "after", "--strict"), "--strict goes with --fail-over: add --fail-over 5%"),
         (
             ("before", "after", "--format", "csv"),
             "there is no format 'csv' of a comparison; there are md, json",

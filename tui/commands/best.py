@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from tui.options.best_asked import Wanted
 
 EXIT_NOTHING = 1
-
-_MOST_LINES = 40  # of a table on a screen
 
 _shape = section("Shapes, as in attnprof run; what is not given may be any")
 _training = section("Trainings, as in attnprof train")
@@ -50,7 +49,7 @@ _where = section("Where")
 @_training("--context", metavar=SIZES, help="Tokens of a sequence.")
 @_training("--mode", metavar="MODES", help="eager, compile, fullgraph, reduce-overhead.")
 @_training("--optimizer", metavar="NAMES", help="adamw-foreach, adamw-fused, adamw-8bit.")
-@_where("--all", "show_all", is_flag=True, help="Every line, however many; a pipe has them anyway.")
+@_where("--all", "show_all", is_flag=True, help="Every session and line, however many; a pipe has all.")
 @_where("--sessions", metavar="DIR", help="Where session files are. Default: ./sessions.")
 def command(session: tuple[str, ...], sessions: str | None, show_all: bool, **typed: Any) -> None:
     """Say which implementation is the fastest for a shape, from what was measured.
@@ -72,7 +71,7 @@ def command(session: tuple[str, ...], sessions: str | None, show_all: bool, **ty
         raise Refusal(str(error)) from None
     sources = _sources(session, sessions)
     if not _answer(sources, asked, whole=show_all):
-        _say_nearest(sources, asked, typed)
+        _say_nearest(sources, asked, typed, sessions)
         raise SystemExit(EXIT_NOTHING)
 
 
@@ -114,7 +113,7 @@ def _answer(sources: Sequence[Source], asked: Wanted, *, whole: bool) -> bool:
     from tui.tables.showing import console_and_width, print_tables
 
     console, width = console_and_width()
-    most = None if whole or width is None else _MOST_LINES
+    whole = whole or width is None
     told = False
 
     def tell(machine: str, parts: Iterator[RenderableType]) -> None:
@@ -125,15 +124,20 @@ def _answer(sources: Sequence[Source], asked: Wanted, *, whole: bool) -> bool:
 
     if asked.shapes is not None:
         for machine, of_passes in pass_answers(sources, asked.shapes, asked.passes).items():
-            tell(machine, best_view.of_passes(of_passes, width=width, most=most))
+            tell(machine, best_view.of_passes(of_passes, width=width, whole=whole))
     if asked.trainings is not None:
         for machine, of_trainings in training_answers(sources, asked.trainings).items():
-            tell(machine, best_view.of_trainings(of_trainings, width=width, most=most))
+            tell(machine, best_view.of_trainings(of_trainings, width=width, whole=whole))
     return told
 
 
-def _say_nearest(sources: Sequence[Source], asked: Wanted, typed: dict[str, Any]) -> None:
-    """What was measured that is nearest, and the command that measures what was asked for."""
+def _say_nearest(
+    sources: Sequence[Source], asked: Wanted, typed: dict[str, Any], sessions: str | None
+) -> None:
+    """What was measured that is nearest, and the command that measures what was asked for.
+
+    Where a session was ended before it came to that, it is to be gone on with: it has the settings.
+    """
     from profiler.advice.library import imported, nearest
     from profiler.training.columns import training_columns
     from profiler.units import describe_shape, listed
@@ -150,12 +154,18 @@ def _say_nearest(sources: Sequence[Source], asked: Wanted, typed: dict[str, Any]
         of_training = asked.trainings or []
         left_out = imported(sources, of_training, _trainings)
         training = nearest(sources, of_training, _trainings)
+        if training and _was_cut(training[0]) and all(trait.holds(training[1]) for trait in of_training):
+            _say_how_to_go_on(training[0], "train", sessions)
+            return
         near = f"{training_columns([training[1]]).caption()} ({training[0].name})" if training else ""
         command = command_for_training(typed, training[1] if training else None)
     else:
         of_shape = asked.shapes or []
         left_out = imported(sources, of_shape, _shapes)
         shape = nearest(sources, of_shape, _shapes)
+        if shape and _was_cut(shape[0]) and all(trait.holds(shape[1]) for trait in of_shape):
+            _say_how_to_go_on(shape[0], "run", sessions)
+            return
         near = f"{describe_shape(shape[1])} ({shape[0].name})" if shape else ""
         command = command_for_shape(typed, shape[1] if shape else None)
     if left_out:
@@ -163,6 +173,19 @@ def _say_nearest(sources: Sequence[Source], asked: Wanted, typed: dict[str, Any]
     if near:
         lines.append(f"nearest: {near}")
     click.echo("\n".join([*lines, f"measure it: {command}"]), err=True)
+
+
+def _was_cut(source: Source) -> bool:
+    """Whether a session ended before it had all that it was asked for."""
+    finished = source.recording.finished
+    return finished is None or finished.ending != "completed"
+
+
+def _say_how_to_go_on(source: Source, subcommand: str, sessions: str | None) -> None:
+    in_folder = ["--sessions", sessions] if sessions is not None else []
+    command = shlex.join(["attnprof", subcommand, "--resume", source.name, *in_folder])
+    said = f"{source.name} ended before anything of this was measured to its end"
+    click.echo(f"{said}\ngo on with it, as it was asked for: {command}", err=True)
 
 
 def _shapes(recording: Recording) -> Iterable[Attention]:

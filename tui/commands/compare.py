@@ -31,10 +31,15 @@ _REGRESSED = 3
 @click.option(
     "--fail-over",
     metavar="SHARE",
-    help="Exit with 3 if something takes so much longer than in A, such as 5%, is right no more, or missing.",
+    help="Exit with 3 if something takes so much longer or more memory than in A, such as 5%, is right no "
+    "more, or missing.",
 )
+@click.option("--strict", is_flag=True, help="With --fail-over: also where so much longer is not ruled out.")
+@click.option("--allow-memory", is_flag=True, help="With --fail-over: memory may grow.")
 @click.option(
-    "--allow-missing", is_flag=True, help="With --fail-over: what is missing, or there in part, may pass."
+    "--allow-missing",
+    is_flag=True,
+    help="With --fail-over: what is missing, there in part, or tells nothing, may pass.",
 )
 @click.option("--where", metavar="EXPR", help="Only what this holds for in A: 'seq >= 4k and causal'.")
 @click.option("--pass", "passes", metavar="PASSES", help="Only these: of fwd, bwd, fwd_bwd.")
@@ -54,6 +59,8 @@ def command(
     sessions: tuple[str, ...],
     margin: str | None,
     fail_over: str | None,
+    strict: bool,
+    allow_memory: bool,
     allow_missing: bool,
     where: str | None,
     passes: str | None,
@@ -66,7 +73,7 @@ def command(
 
     A, B and further ones are paths, unique parts of names in the sessions folder, or "last". Cases are
     matched by shape, implementation and pass, trainings by their row and implementation. A speedup is A's
-    time over the other's: over 1 is faster.
+    time over the other's, of a training its time of a token: over 1 is faster.
 
     \b
     attnprof compare before after
@@ -75,8 +82,7 @@ def command(
     """
     written = _format(format_name, output)
     allowed, beyond = _shares(margin, fail_over)
-    if allow_missing and beyond is None:
-        raise Refusal("--allow-missing goes with --fail-over, which fails for what is missing")
+    _check_goes_with_fail_over(beyond, strict, allow_memory, allow_missing)
     opened = _open(sessions, folder)
     comparison = _compare(opened, allowed, _wanted(opened, where, passes, impl))
     if written is None:
@@ -85,8 +91,12 @@ def command(
         _write(comparison, written, output)
     if beyond is None:
         return
-    has_regressed = _has_regressed(comparison, beyond)
-    if _lacks(comparison, allowed=allow_missing) or has_regressed:
+    failed = [
+        _has_regressed(comparison, beyond, strict=strict),
+        _has_grown(comparison, beyond, allowed=allow_memory),
+        _lacks(comparison, beyond, allowed=allow_missing),
+    ]
+    if any(failed):
         ctx.exit(_REGRESSED)
 
 
@@ -120,6 +130,20 @@ def _shares(margin: str | None, fail_over: str | None) -> tuple[float, float | N
             f"the same: add --margin {100 * beyond:g}%, and measure as precisely"
         )
     return allowed, beyond
+
+
+def _check_goes_with_fail_over(
+    beyond: float | None, strict: bool, allow_memory: bool, allow_missing: bool
+) -> None:
+    """Refuse what says something of a check that is not made.
+
+    Raises:
+        Refusal: one is given without --fail-over.
+    """
+    given = {"--strict": strict, "--allow-memory": allow_memory, "--allow-missing": allow_missing}
+    for name, is_given in given.items():
+        if is_given and beyond is None:
+            raise Refusal(f"{name} goes with --fail-over: add --fail-over 5%")
 
 
 def _open(sessions: tuple[str, ...], folder: str | None) -> Opened:
@@ -189,26 +213,39 @@ def _write(comparison: Comparison, format: Format, output: str | None) -> None:
         save(text, Path(output))
 
 
-def _has_regressed(comparison: Comparison, beyond: float) -> bool:
-    """Say on stderr what has, and what may have."""
+def _has_regressed(comparison: Comparison, beyond: float, *, strict: bool) -> bool:
+    """Say on stderr what has, and what may have; whether that fails the check."""
     from profiler.compare import wording as words
 
-    found = comparison.regressions(beyond)
-    limit = words.margin_words(beyond)
+    found, limit = comparison.regressions(beyond), words.margin_words(beyond)
     for line in words.regressions(comparison, found):
         click.echo(f"regression: {line}", err=True)
-    for line in words.regressions(comparison, comparison.doubtful(beyond)):
-        click.echo(f"perhaps a regression, measure longer: {line}", err=True)
-    if not found:
+    doubtful = comparison.not_ruled_out(beyond) if strict else comparison.doubtful(beyond)
+    doubt = f"{limit} longer is not ruled out" if strict else "perhaps a regression"
+    for line in words.regressions(comparison, doubtful):
+        click.echo(f"{doubt}, measure longer: {line}", err=True)
+    if not found and not comparison.grown(beyond):
         click.echo(f"no regression beyond {limit} was found", err=True)
-    return bool(found)
+    return bool(found) or (strict and bool(doubtful))
 
 
-def _lacks(comparison: Comparison, *, allowed: bool) -> bool:
+def _has_grown(comparison: Comparison, beyond: float, *, allowed: bool) -> bool:
+    """Say on stderr what takes more memory; whether that fails the check."""
+    from profiler.compare import wording as words
+
+    grown = comparison.grown(beyond)
+    for line in words.growths(comparison, grown):
+        click.echo(f"{'more memory' if allowed else 'regression of memory'}: {line}", err=True)
+    if grown and not allowed:
+        click.echo("--allow-memory lets memory grow", err=True)
+    return bool(grown) and not allowed
+
+
+def _lacks(comparison: Comparison, beyond: float, *, allowed: bool) -> bool:
     """Say on stderr what of A another session has not, or only in part; whether that fails the check."""
     from profiler.compare import wording as words
 
-    lacking = list(words.lacking(comparison))
+    lacking = list(words.lacking(comparison, beyond))
     for line in lacking:
         click.echo(line, err=True)
     if lacking and not allowed:

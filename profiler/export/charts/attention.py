@@ -9,7 +9,7 @@ from profiler.export.charts.figures import MEMORY, RATE, TIME, Figure
 from profiler.export.charts.grid import in_grid
 from profiler.export.charts.picture import Panel, Picture, Scale, Series, Tick
 from profiler.export.charts.wording import (
-    absent,
+    bars_not_drawn,
     described,
     marks_meaning,
     not_drawn,
@@ -163,20 +163,22 @@ class _Pictures:
         self, name: str, title: str, figure: Figure, panels: Sequence[Panel], columns: int
     ) -> Picture:
         title = f"{title}: attention on {self._device}"
-        shown = without_absent(panels)
+        shown, missing = (
+            without_absent(panels),
+            bars_not_drawn(panels[:1] if len(self._shapes) == 1 else panels),
+        )
         more = len(self._shapes) - len(panels) if len(self._shapes) > 1 else 0
         return Picture(
             name=name,
             kind="bars",
             title=title,
             fixed=self._columns.caption(),
-            alt=described(f"Bars. {title}", shown, "", figure),
+            alt=described(f"Bars. {title}", shown, "", figure, missing),
             x_label="",
             panels=shown,
             columns=1 if len(self._names) > _WIDE else columns,
             baseline=self._baseline,
-            # In the place of any other bar that is missing stands the word for why.
-            notes=(*not_drawn(absent(panels), ""), *_left_out(more, "shape")),
+            notes=(*missing, *_left_out(more, "shape")),
             footnote=marks_meaning("bars", shown),
         )
 
@@ -190,7 +192,7 @@ class _Pictures:
         columns: int,
     ) -> Picture:
         title = f"{title}: attention on {self._device}"
-        shown = without_absent(panels)
+        shown, missing = without_absent(panels), not_drawn(panels, axis.name)
         drawn = sum(len(panel.ticks) for panel in panels)
         more = max(0, len(self._shapes) - drawn)
         return Picture(
@@ -198,14 +200,14 @@ class _Pictures:
             kind="lines",
             title=title,
             fixed=", ".join(filter(None, (self._columns.caption(), _along(axis)))),
-            alt=described(f"Lines. {title}", shown, axis.name, figure),
+            alt=described(f"Lines. {title}", shown, axis.name, figure, missing),
             x_label=_axis_label(axis),
             panels=shown,
             columns=columns,
             scale=_scale(shown, figure),
             shares_scale=True,
             baseline=self._baseline,
-            notes=(*not_drawn(panels, axis.name), *_left_out(more, "shape")),
+            notes=(*missing, *_left_out(more, "shape")),
             footnote=marks_meaning("lines", shown),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from profiler.export.charts.look import FAINT, INK, PAPER, PART, WIDTHS_IN, hatch_of, shade
+from profiler.export.charts.missing import mark_bar, mark_stack
 from profiler.export.charts.picture import Panel, Picture
 from profiler.units import three_digits
 
@@ -16,9 +17,10 @@ _WIDEST = 0.4
 _DIGIT_IN, _POINT_IN = 0.08, 0.04  # of figures over bars; those wider than their bar's place are turned
 _MOST_FIGURES = 45
 _MOST_LARGE = 30
-_SIDE_IN = 0.7  # of a panel, left of its bars
+_SIDE_IN = 0.45  # of a panel, left of its bars and beside the figures along its side
+_GAP_IN = 0.05  # between two figures
 _ROOM_ABOVE = 1.16
-_ROOM_ABOVE_TURNED = 1.3
+_HEIGHT_IN = 1.95  # of a panel's bars with the figures above them
 _HOLLOW = {"facecolor": PAPER, "linewidth": 1.4}
 _PART_HATCHES = ("", "////", "---")
 
@@ -30,16 +32,17 @@ def draw_bars(axes: Axes, picture: Picture, panel: Panel) -> None:
     count = max(1, len(panel.series))
     width = min(_GROUP / count, _WIDEST)
     bars = count * len(panel.ticks)
-    top = max(panel.values(), default=1.0)
-    panel_in = WIDTHS_IN[picture.columns] / picture.columns - _SIDE_IN
-    turned = any(_widest_in(each) > panel_in / max(1, len(each.ticks)) * width for each in picture.panels)
+    top = max((point.high or point.value or 0.0 for point in panel.points()), default=0.0) or 1.0
+    panel_in = WIDTHS_IN[picture.columns] / picture.columns - _SIDE_IN - _width_in(f"{top:,.0f}")
+    alike = [each for each in picture.panels if each.y_label == panel.y_label]
+    turned = any(_widest_in(each) + _GAP_IN > panel_in / max(1, len(each.ticks)) * width for each in alike)
     size = 9 if bars < _MOST_LARGE else 8
     for index, one in enumerate(panel.series):
         for group, point in enumerate(one.points):
             at = group + (index - (count - 1) / 2) * width
             if point.value is None:
                 if point.word:
-                    text(axes, at, 0.02 * top, point.word, rotation=90, size=size, color=INK)
+                    mark_bar(axes, at, one.colour, point.word, size)
                 continue
             look = _paint(one.colour, one.place) | (_HOLLOW if point.of_few else {})
             axes.bar(at, point.value, width * 0.92, **look)
@@ -66,7 +69,7 @@ def draw_bars(axes: Axes, picture: Picture, panel: Panel) -> None:
                     size=size,
                     color=INK,
                 )
-    axes.set_ylim(0, top * (_ROOM_ABOVE_TURNED if turned else _ROOM_ABOVE))
+    axes.set_ylim(0, top * (_room_turned(panel) if turned else _ROOM_ABOVE))
     axes.set_xlim(-0.5, len(panel.ticks) - 0.5)
     axes.set_xticks(range(len(panel.ticks)), [_broken(tick.label) for tick in panel.ticks])
     axes.tick_params(axis="x", length=0)
@@ -79,11 +82,17 @@ def draw_stacks(axes: Axes, picture: Picture, panel: Panel) -> None:
     lefts = [0.0] * len(panel.ticks)
     for one in panel.series:
         for index, (tick, point) in enumerate(zip(panel.ticks, one.points, strict=True)):
-            value = point.value or 0.0
+            if point.value is None:
+                continue
+            value = point.value
             look = _part_look(tick.colour, one.place)
             axes.barh(index, value, 0.66, left=lefts[index], **look)
             lefts[index] += value
-    for index, total in enumerate(lefts):
+    words = [next((one.points[at].word for one in panel.series), "") for at in range(len(panel.ticks))]
+    for index, (tick, total) in enumerate(zip(panel.ticks, lefts, strict=True)):
+        if words[index]:
+            mark_stack(axes, index, tick.colour, words[index])
+            continue
         axes.annotate(
             three_digits(total), (total, index), (4, 0), textcoords="offset points", va="center", size=9.5
         )
@@ -145,6 +154,11 @@ def _widest_in(panel: Panel) -> float:
     """The width of the widest figure over a panel's bars."""
     figures = (figure_text(value, counts=panel.counts) for value in panel.values())
     return max(map(_width_in, figures), default=0.0)
+
+
+def _room_turned(panel: Panel) -> float:
+    """The panel's height over that of its highest bar, where figures stand upright."""
+    return max(1.3, 1 / (1 - (_widest_in(panel) + 0.12) / _HEIGHT_IN))
 
 
 def _width_in(figure: str) -> float:

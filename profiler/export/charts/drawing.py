@@ -100,7 +100,7 @@ class _Layout:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         from profiler.export.charts.bars import draw_bars, draw_stacks
-        from profiler.export.charts.lines import draw_lines, tell_ends
+        from profiler.export.charts.lines import draw_lines
 
         picture = self._picture
         foot = self._foot_in / self.height_in
@@ -123,11 +123,6 @@ class _Layout:
         for unused in flat[len(picture.panels) :]:
             unused.set_axis_off()
         self._put_notes(figure)
-        if picture.kind == "lines":
-            layout.execute(figure)
-            figure.set_layout_engine("none")  # words find their place where the lines will stay
-            for panel, one in zip(picture.panels, flat, strict=False):
-                tell_ends(one, panel)
 
     def _dress(self, axes: Axes, panel: Panel, index: int) -> None:
         picture = self._picture

@@ -8,27 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from profiler.export.charts.look import INK, PAPER, marker_of, marker_points, shade
+from profiler.export.charts.missing import has_missing, make_lane, mark_lane
 from profiler.export.charts.picture import Panel, Picture, Point, Tick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.path import Path
-    from matplotlib.transforms import Bbox
 
 _MARKER = 0.02  # half a marker, of a panel's height
-_LONGEST_WORD = 7  # "crashed"; longer ones would run out of the panel
 _LETTERS = {1: 66, 2: 40, 3: 30}  # of the labels along an axis, by the picture's columns
 _BETWEEN = 2  # letters' room between two labels
 _FEW_DECADES = 500.0  # of values, on a logarithmic scale: there is room for 2 and 5 of each
-_WORD_SIZE = 9.0
-_LETTER = 0.68  # of a word's height, the mean width
-_AWAY = (7.0, 6.0)  # points from the end of a line to its word, across and up
-_CLEAR = 1.5  # points around a word
 _LABEL_GAP = 0.55  # octaves between two labels
 
 
 def draw_lines(axes: Axes, picture: Picture, panel: Panel) -> None:
-    """A line an implementation with a marker of its own; where it ends early stands why."""
+    """A line an implementation with a marker of its own; what has no figure stands in a lane below them."""
     axes.set_xscale("log", base=2)
     if picture.scale == "log":
         axes.set_yscale("log")
@@ -62,6 +56,7 @@ def draw_lines(axes: Axes, picture: Picture, panel: Panel) -> None:
             axes.plot(*zip(*few, strict=True), **look, linestyle="none")
     _scale_y(axes, picture, panel)
     _scale_x(axes, picture, panel)
+    mark_lane(axes, picture, panel)
     axes.grid(axis="both")
 
 
@@ -100,13 +95,15 @@ def _scale_y(axes: Axes, picture: Picture, panel: Panel) -> None:
     values = list(_together(picture, panel))
     if not values:
         return
-    if picture.scale == "log":
-        axes.set_ylim(min(values) / 1.4, max(values) * 1.6)
+    is_log = picture.scale == "log"
+    low, high = (min(values) / 1.4, max(values) * 1.6) if is_log else (0.0, max(values) * 1.1)
+    axes.set_ylim(low, high)
+    if is_log:
         is_short = max(values) / min(values) < _FEW_DECADES
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_short else (1,), numticks=12))
         axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_ylim(0, max(values) * 1.1)
+    if has_missing(picture.panels if picture.shares_scale else (panel,)):
+        make_lane(axes, low, high, is_log=is_log)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
@@ -140,87 +137,6 @@ def labelled(ticks: tuple[Tick, ...], letters: int) -> list[Tick]:
 def _gap(ticks: tuple[Tick, ...]) -> float:
     octaves = math.log2(ticks[-1].at / ticks[0].at) if ticks[0].at > 0 else 1.0
     return min(_LABEL_GAP, octaves / 8)
-
-
-def tell_ends(axes: Axes, panel: Panel) -> None:
-    """Behind the last point of a line that ends early, the word for why, where no line or other word is.
-
-    The axes have to stand where they will be drawn. The notes name all of them.
-    """
-    from matplotlib.patheffects import Normal, Stroke
-
-    taken = list(_drawn(axes, panel))
-    for one in panel.series:
-        known = [index for index, point in enumerate(one.points) if point.value is not None]
-        if not known or known[-1] + 1 >= len(one.points):
-            continue
-        word = one.points[known[-1] + 1].word
-        at, value = panel.ticks[known[-1]].at, one.points[known[-1]].value
-        if not word or value is None or len(word) > _LONGEST_WORD:
-            continue
-        for (dx, dy), box in _places_for(word, axes, at, value):
-            if not any(path.intersects_bbox(box, filled=False) for path in taken):
-                taken.append(_outline(box))
-                axes.annotate(
-                    word,
-                    (at, value),
-                    (dx, dy),
-                    textcoords="offset points",
-                    ha="left" if dx else "center",
-                    va="center",
-                    size=_WORD_SIZE,
-                    path_effects=[Stroke(linewidth=2.5, foreground=PAPER), Normal()],
-                    zorder=5,
-                )
-                break
-
-
-def _drawn(axes: Axes, panel: Panel) -> Iterator[Path]:
-    """The lines and their markers, in pixels of the figure."""
-    from matplotlib.path import Path
-    from matplotlib.transforms import Bbox
-
-    half = _pixels_a_point(axes) * 4.0  # of a marker
-    for one in panel.series:
-        ends = [
-            axes.transData.transform((tick.at, point.value))
-            for tick, point in zip(panel.ticks, one.points, strict=True)
-            if point.value is not None
-        ]
-        if ends:
-            yield Path(ends)
-        for x, y in ends:
-            yield _outline(Bbox([[x - half, y - half], [x + half, y + half]]))
-
-
-def _places_for(word: str, axes: Axes, at: float, value: float) -> Iterator[tuple[tuple[float, float], Bbox]]:
-    """Where a word may stand about that point, the best first: its way there in points, and its box."""
-    from matplotlib.transforms import Bbox
-
-    pixels = _pixels_a_point(axes)
-    x, y = axes.transData.transform((at, value))
-    inside = axes.get_window_extent()
-    width, half = _WORD_SIZE * _LETTER * len(word), _WORD_SIZE / 2
-    across, up = _AWAY
-    for dx, dy in ((across, 0.0), (across, up), (across, -up), (0.0, 2 * up), (0.0, -2 * up)):
-        left = dx or -width / 2
-        corners = [
-            [x + pixels * (left - _CLEAR), y + pixels * (dy - half - _CLEAR)],
-            [x + pixels * (left + width + _CLEAR), y + pixels * (dy + half + _CLEAR)],
-        ]
-        box = Bbox(corners)
-        if box.y0 >= inside.y0 and box.y1 <= inside.y1 and box.x0 >= inside.x0 and box.x1 <= inside.x1:
-            yield (dx, dy), box
-
-
-def _pixels_a_point(axes: Axes) -> float:
-    return float(axes.figure.dpi) / 72
-
-
-def _outline(box: Bbox) -> Path:
-    from matplotlib.path import Path
-
-    return Path([(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1), (box.x0, box.y0)])
 
 
 def handle_of_line(colour: str, place: int) -> Any:

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from profiler.export.charts.grid import in_grid
 from profiler.export.charts.picture import Kind, Panel, Picture, Point, Series, Tick
 from profiler.export.charts.wording import (
-    THROUGHPUT_AND_SPEEDUP,
-    absent,
     described,
+    marks_meaning,
     not_drawn,
     short_name,
     without_absent,
 )
 from profiler.results.axes import short_size
 from profiler.results.colours import colour_of, places_of
+from profiler.results.wording import NOT_MEASURED
 from profiler.training.columns import training_columns
 from profiler.training.rows import Parts, TrainingRow
 from profiler.training.study import StudyTable, study_tables
 from profiler.training.wording import (
+    THROUGHPUT_AND_SPEEDUP,
     of_study_table,
     study_title,
     tokens_per_s,
@@ -33,6 +34,9 @@ _MOST_TABLES = 9
 _MOST_STEP_PANELS = 6
 _STEP_TOKENS = 1000
 _STEP_TITLE = f"Time of {_STEP_TOKENS:,} tokens by the step's parts"
+
+# Means of all steps have no interval: which is the fastest, as far as rounds tell, the advice says.
+_ORDER_OF_MEANS = "the highest first, which does not tell them apart"
 
 _PARTS: dict[str, str] = {"forward": "forward_ms", "backward": "backward_ms", "optimizer": "optimizer_ms"}
 
@@ -129,20 +133,29 @@ class _Pictures:
         shown = without_absent(panels)
         more = len(self._tables) - _MOST_TABLES
         has_speedup = any(row.speedup for row in self._rows)
-        missing = panels[: len(self._tables)]  # a batch that is beside its throughput lacks the same
+        # A batch that is beside its throughput lacks the same.
+        missing = not_drawn(panels[: len(self._tables)], "context")
         return Picture(
             name=name,
             kind=kind,
             title=title,
             fixed=self._columns.caption(),
-            alt=described(f"{kind.capitalize()}. {title}", shown[: len(self._tables)], "context", figure),
+            alt=described(
+                f"{kind.capitalize()}. {title}",
+                shown[: len(self._tables)],
+                "context",
+                figure,
+                missing,
+                _ORDER_OF_MEANS if figure is _THROUGHPUT else "the largest first",
+            ),
             x_label="context (tokens)",
             panels=shown,
             columns=columns,
             shares_scale=len({panel.y_label for panel in panels}) == 1,
             baseline=self._baseline,
             notes=(
-                *not_drawn(missing if is_swept else absent(missing), "context"),
+                *filter(None, (marks_meaning(kind, shown),)),
+                *missing,
                 *((f"{more} more in the tables",) if more > 0 else ()),
             ),
             footnote=THROUGHPUT_AND_SPEEDUP if has_speedup and figure is _THROUGHPUT else "",
@@ -151,38 +164,41 @@ class _Pictures:
     def steps(self) -> Iterator[Picture]:
         """What a step is made of: stacked bars, a panel a training."""
         trainings = list(dict.fromkeys(row.training for row in self._rows))
-        panels = []
+        panels, nothing = [], []
         for training in trainings:
-            done = [
-                row for row in self._rows if row.training == training and row.status == "ok" and row.parts
-            ]
-            if done:
-                title = self._columns.describe(training)
+            told = [row for row in self._rows if row.training == training and _is_of_steps(row)]
+            title = self._columns.describe(training)
+            if any(row.status == "ok" for row in told):
                 panels.append(
-                    Panel(title, tuple(map(_of_training, done, range(len(done)))), _parts(done), "ms")
+                    Panel(title, tuple(map(_of_training, told, range(len(told)))), _parts(told), "ms")
                 )
+            elif told:
+                nothing.append(title)
         if not panels:
             return
         title = f"{_STEP_TITLE} on {self._device}"
         more = len(panels) - _MOST_STEP_PANELS
+        missing = (f"nothing finished: {listed(nothing)}",) if nothing else ()
         names = listed(list(dict.fromkeys(tick.label for panel in panels for tick in panel.ticks)), None)
         yield Picture(
             name="training-step",
             kind="stacks",
             title=title,
             fixed=self._columns.caption(),
-            alt=f"Stacked bars. {title}: {listed(list(_PARTS))}, of {names}.",
+            alt=" ".join([f"Stacked bars. {title}: {listed(list(_PARTS))}, of {names}.", *missing]),
             x_label=f"ms for {_STEP_TOKENS:,} tokens",
             panels=tuple(panels[:_MOST_STEP_PANELS]),
             columns=min(len(panels), 2),
-            notes=(f"{more} more in the tables",) if more > 0 else (),
+            notes=(*missing, *((f"{more} more in the tables",) if more > 0 else ())),
         )
 
 
 def _point(row: TrainingRow | None, figure: _Figure) -> Point:
     """As the study's tables have it: only what was measured to the end, and is right, has figures."""
-    if row is None or row.status == "pending":
+    if row is None:
         return Point()
+    if row.status == "pending":
+        return Point(word=NOT_MEASURED)
     if row.status != "ok":
         return Point(word=training_status_word(row))
     if figure is _BATCH:
@@ -192,18 +208,25 @@ def _point(row: TrainingRow | None, figure: _Figure) -> Point:
     return Point(row.tokens_per_s)  # of all steps: the median step's interval is none of it
 
 
+def _is_of_steps(row: TrainingRow) -> bool:
+    """Whether it has a place among the steps' parts: it has them, or was tried and does not."""
+    return bool(row.parts) if row.status == "ok" else row.status not in ("pending", "running", "unsupported")
+
+
 def _of_training(row: TrainingRow, place: int) -> Tick:
     return Tick(short_name(row.implementation), float(place), colour_of(row.implementation))
 
 
-def _parts(done: Sequence[TrainingRow]) -> tuple[Series, ...]:
+def _parts(told: Sequence[TrainingRow]) -> tuple[Series, ...]:
     """A series for each part of a step, with a point an implementation; batches differ, so a token counts."""
 
     def each(row: TrainingRow, parts: Parts | None, field: str) -> Point:
+        if row.status != "ok":
+            return Point(word=training_status_word(row))
         tokens = (row.batch or 1) * row.training.context
         return Point(getattr(parts, field) * _STEP_TOKENS / tokens)
 
     return tuple(
-        Series(part, "", place, tuple(each(row, row.parts, field) for row in done))
+        Series(part, "", place, tuple(each(row, row.parts, field) for row in told))
         for place, (part, field) in enumerate(_PARTS.items())
     )

@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from profiler.export.charts.missing import has_missing
 from profiler.export.charts.picture import Kind, Panel, Series
+from profiler.results.wording import STATUS_WORDS
 from profiler.units import listed, plain_text
 
-THROUGHPUT_AND_SPEEDUP = (
-    "Tokens/s are of all measured steps, speedups of each round's median step: a late step counts in the "
-    "first alone, so the two can order two implementations differently"
-)
-
+_NOT_TRIED = ("", STATUS_WORDS["unsupported"])
 _LONGEST_NAME = 34
 _MOST_TOLD = 4  # figures that an alternative text reads out
 _ELLIPSIS = "…"
@@ -38,6 +36,8 @@ def marks_meaning(kind: Kind, panels: Sequence[Panel]) -> str:
         parts.append(f"whiskers: 95 % interval of the median{where}")
     if any(point.of_few for point in points):
         parts.append("hollow: under six rounds, no interval")
+    if has_missing(panels):
+        parts.append("crossed: no figure, the reason below")
     return "; ".join(parts)
 
 
@@ -51,19 +51,10 @@ def short_name(text: str, most: int = _LONGEST_NAME) -> str:
 
 
 def without_absent(panels: Sequence[Panel]) -> tuple[Panel, ...]:
-    """The panels without the implementations that have no figure in any of them."""
+    """The panels without the implementations that could not be tried in any of them."""
     present = _present(panels)
     return tuple(
         replace(panel, series=tuple(one for one in panel.series if one.name in present)) for panel in panels
-    )
-
-
-def absent(panels: Sequence[Panel]) -> tuple[Panel, ...]:
-    """The panels with those alone."""
-    present = _present(panels)
-    return tuple(
-        replace(panel, series=tuple(one for one in panel.series if one.name not in present))
-        for panel in panels
     )
 
 
@@ -72,8 +63,27 @@ def _present(panels: Sequence[Panel]) -> set[str]:
         one.name
         for panel in panels
         for one in panel.series
-        if any(point.value is not None for point in one.points)
+        if any(point.value is not None or point.word not in _NOT_TRIED for point in one.points)
     }
+
+
+def bars_not_drawn(panels: Sequence[Panel]) -> tuple[str, ...]:
+    """The same of bars, whose marks tell where: "OOM: pytorch (5 of 6 bars), sdpa-math"."""
+    found: dict[str, dict[str, int]] = {}
+    for panel in panels:
+        for one in panel.series:
+            for word in filter(None, (point.word for point in one.points)):
+                of_word = found.setdefault(word, {})
+                of_word[one.name] = of_word.get(one.name, 0) + 1
+    bars = sum(len(panel.ticks) for panel in panels)
+    return tuple(
+        f"{word}: {', '.join(name + _of_all(number, bars) for name, number in of_word.items())}"
+        for word, of_word in found.items()
+    )
+
+
+def _of_all(number: int, bars: int) -> str:
+    return f" ({number} of {bars} bars)" if number < bars else ""
 
 
 def not_drawn(panels: Sequence[Panel], axis: str) -> tuple[str, ...]:
@@ -115,18 +125,29 @@ def _run(some: Sequence[str], labels: Sequence[str]) -> str:
     return ", ".join(some)
 
 
-def described(what: str, panels: Sequence[Panel], axis: str, shown: Shown) -> str:
-    """An alternative text: what is drawn, for whom, in which panels, and how those at the end compare."""
+def described(
+    what: str,
+    panels: Sequence[Panel],
+    axis: str,
+    shown: Shown,
+    missing: Sequence[str] = (),
+    order: str = "the best first",
+) -> str:
+    """An alternative text: what is drawn, of whom, how those at the end compare, and what has no figure.
+
+    `order` says what it means to be told first.
+    """
     names = list(dict.fromkeys(one.name for panel in panels for one in panel.series))
     titles = [panel.title for panel in panels if panel.title]
     said = [f"{what}, of {listed(names, None)}"]
     if len(titles) > 1:
         said.append(f" in {len(titles)} panels: {'; '.join(titles)}")
-    return f"{''.join(said)}.{_comparison(panels, axis, shown)}"
+    without = f" No figure: {'; '.join(missing)}." if missing else ""
+    return f"{''.join(said)}.{_comparison(panels, axis, shown, order)}{without}"
 
 
-def _comparison(panels: Sequence[Panel], axis: str, shown: Shown) -> str:
-    """The best first at the last place that has figures."""
+def _comparison(panels: Sequence[Panel], axis: str, shown: Shown, order: str) -> str:
+    """Those with a figure, the best first, at the last place that has figures."""
     for panel in reversed(panels):
         for index in reversed(range(len(panel.ticks))):
             if found := _ranked(panel.series, index, highest_first=shown.better == "higher"):
@@ -134,7 +155,7 @@ def _comparison(panels: Sequence[Panel], axis: str, shown: Shown) -> str:
                 told = ", ".join(f"{name} {shown.show(value)}" for name, value in found[:_MOST_TOLD])
                 more = f" and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""
                 where = ", ".join(filter(None, (panel.title, at)))
-                return f" {where} ({panel.y_label}, the best first): {told}{more}."
+                return f" {where} ({panel.y_label}, {order}): {told}{more}."
     return ""
 
 

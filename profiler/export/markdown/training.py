@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from profiler.events import Agreement
-from profiler.export.charts.wording import THROUGHPUT_AND_SPEEDUP
 from profiler.export.markdown.text import Column, code, escape, folded, section, table
 from profiler.results.wording import NOT_CONVERGED, ratio_and_margin
 from profiler.session.recording import Recording
 from profiler.training.columns import TEXT_PARAMETERS, training_columns
 from profiler.training.rows import TrainingRow, training_rows
-from profiler.training.study import StudyCell, StudyRow, StudyTable, study_tables
+from profiler.training.study import StudyCell, StudyTable, study_tables
 from profiler.training.wording import (
+    NOT_TOLD_APART_MEANS,
+    THROUGHPUT_AND_SPEEDUP,
     TRAINING_COLUMN_MEANINGS,
     TRAINING_MEANINGS,
+    UNSUPPORTED,
+    difference_words,
     gradient_ratio,
     loss,
     seconds,
     study_title,
+    study_word,
     tokens_per_s,
     training_name,
     training_remarks,
@@ -57,7 +61,7 @@ class TrainingReport:
         self._aligned = aligned
         self._rows = training_rows(recording)
         self._columns = training_columns(row.training for row in self._rows)
-        self._tables = study_tables(self._rows)
+        self._tables = study_tables(self._rows, self._recording.trainings)
 
     def summary(self) -> str | None:
         """What was trained, with which implementations, for how long, against what."""
@@ -87,7 +91,7 @@ class TrainingReport:
             yield section(
                 f"Training: {escape(study_title(each))}",
                 table(_study_columns(each), aligned=self._aligned),
-                f"{THROUGHPUT_AND_SPEEDUP}." if any(map(_has_speedup, each.rows)) else None,
+                _below(each),
             )
         if remarks := list(self._remarks()):
             yield section("Remarks on training", "\n".join(f"- {remark}" for remark in remarks))
@@ -114,7 +118,9 @@ class TrainingReport:
         """A line for each column and mark of these sections."""
         if not any(row.tokens_per_s for row in self._rows):
             return None
-        used = {training_status_word(row) for row in self._rows}
+        used = {
+            UNSUPPORTED if row.status == "unsupported" else training_status_word(row) for row in self._rows
+        }
         if any(row.status == "ok" and not row.converged for row in self._rows):
             used.add(NOT_CONVERGED)
         words = [
@@ -165,32 +171,28 @@ def _study_columns(each: StudyTable) -> list[Column]:
             columns.append(Column("speedup", [_joined(ratio_and_margin(cell.speedup)) for cell in cells]))
     if each.compared is not None:
         one, other = map(escape, each.compared)
-        columns.append(Column(f"{one} - {other} (tokens/s)", list(map(_difference, each.rows))))
-        columns.append(Column("(%)", list(map(_percent_more, each.rows))))
+        differences, percents = zip(*map(difference_words, each.rows), strict=True)
+        columns.append(Column(f"{one} - {other} (tokens/s)", [said or None for said in differences]))
+        columns.append(Column("(%)", [said or None for said in percents]))
     return columns
 
 
-def _has_speedup(row: StudyRow) -> bool:
-    return any(cell.speedup for cell in row.cells.values())
+def _below(each: StudyTable) -> str | None:
+    """What a reader needs to know of a study table's figures."""
+    is_unsure = any(row.is_told_apart is False for row in each.rows)
+    said = [f"{NOT_TOLD_APART_MEANS}."] if is_unsure else []
+    if any(cell.speedup for row in each.rows for cell in row.cells.values()):
+        said.append(f"{THROUGHPUT_AND_SPEEDUP}.")
+    return " ".join(said) or None
 
 
 def _throughput(cell: StudyCell) -> str | None:
-    """Blank where it did not fit, as the study has it; the word for what else kept it from a figure."""
-    if cell.tokens_per_s is not None:
-        return tokens_per_s(cell.tokens_per_s)
-    return None if cell.status in ("oom", "pending", "running") else cell.status
+    """Tokens/s, or the word for what kept it from a figure."""
+    return study_word(cell) or None if cell.tokens_per_s is None else tokens_per_s(cell.tokens_per_s)
 
 
 def _joined(words: tuple[str, str]) -> str | None:
     return " ".join(filter(None, words)) or None
-
-
-def _difference(row: StudyRow) -> str | None:
-    return None if row.difference is None else f"{row.difference:+,.0f}"
-
-
-def _percent_more(row: StudyRow) -> str | None:
-    return None if row.difference_percent is None else f"{row.difference_percent:+.1f}"
 
 
 def _cells(values: Sequence[float | None], text: Callable[[float], str]) -> list[str | None]:

@@ -31,7 +31,15 @@ from tests.examples import (
     plan,
     samples,
 )
-from tests.training_examples import study, study_events, trained, training, training_cases, training_plan
+from tests.training_examples import (
+    study,
+    study_events,
+    trained,
+    training,
+    training_cases,
+    training_plan,
+    wavering,
+)
 
 Speeds = Mapping[str, float | None]
 """How fast each implementation is; None where it runs out of memory."""
@@ -125,10 +133,10 @@ def test_of_few_rounds_a_small_difference_tells_nothing_and_opens_no_stretch() -
     )
     assert line == (
         "forward: flash2 for seq 512 to 2k "
-        "(flash3 not told apart, 1.90x to 2.00x over pytorch, from 2 rounds: no interval)"
+        "(flash3 not told apart, 1.90x to 2.00x over pytorch, 2 rounds: no interval)"
     )
     (line,) = lines(few(1, {attention(): {"pytorch": 1, "flash2": 1.2}}))
-    assert line == "forward: flash2 (1.20x over pytorch, from 1 round: no interval)"
+    assert line == "forward: flash2 (1.20x over pytorch, 1 round: no interval)"
 
 
 def test_a_shape_that_is_good_for_either_choice_goes_where_its_fastest_is_chosen() -> None:
@@ -185,7 +193,7 @@ def test_launch_bound_is_told_with_what_is_faster_called_from_python() -> None:
     (line,) = lines(Recording.of(events))
     assert line == (
         "forward: flash3 (1.10x ±0.01 over flash2, 2.20x ±0.01 over pytorch, "
-        "launch-bound: called from Python flash2 is faster)"
+        "launch-bound: flash2 is faster called from Python)"
     )
 
 
@@ -332,9 +340,62 @@ def test_trainings_are_advised_on_by_tokens_per_second_along_the_context() -> No
     assert over.median == pytest.approx(53_791 / 37_697, rel=0.02)
     (course,) = training_courses(found)
     assert course_line(course) == (
-        "training: sdpa-flash at context 256 (1.02x ±0.01 over flash2, 1.14x ±0.01 over pytorch); "
-        "flash2 for 1k to 4k (up to 1.43x over sdpa-flash, 1.53x ±0.01 over pytorch where it finished)"
+        "training: sdpa-flash at context 256 (1.02x ±0.01 over flash2); "
+        "flash2 for 1k to 4k (up to 1.43x over sdpa-flash)"
     )
+
+
+def trained_at(by_context: Mapping[int, Mapping[str, float]], *unsteady: str) -> Recording:
+    """Trainings at these tokens/s; the rounds of the unsteady tell little."""
+    whole = training_plan([training(context=each) for each in by_context], list(by_context[min(by_context)]))
+    events: list[Event] = [TrainingPlanned(plan=whole)]
+    for case in training_cases(whole):
+        made = trained(case, batch=4, tokens_per_s=by_context[case.training.context][case.implementation])
+        events += wavering(made) if case.implementation in unsteady else made
+    return Recording.of(events)
+
+
+def test_trainings_that_tie_all_along_have_no_fastest() -> None:
+    """Not even where one leads: neither what the next run, nor what tokens/s would say otherwise."""
+    of_256 = {"pytorch": 30_000.0, "sdpa-flash": 60_000.0, "flash2": 45_000.0}
+    of_512 = {"pytorch": 30_000.0, "sdpa-flash": 55_000.0, "flash2": 50_000.0}
+    recording = trained_at({256: of_256, 512: of_512}, "flash2")
+    assert [pick.names[0] for pick in training_picks(recording)] == ["sdpa-flash", "flash2"]
+    assert lines(recording) == [
+        "training: sdpa-flash and flash2 not told apart for context 256 to 512 (1.83x to 2.08x over pytorch)"
+    ]
+
+
+def test_a_training_that_ties_is_not_joined_to_one_with_a_fastest() -> None:
+    """What is chosen at one context is never told as the fastest of another, whose table names another."""
+    near, apart = {"pytorch": 50_000.0, "flash2": 42_000.0}, {"pytorch": 50_000.0, "flash2": 90_000.0}
+    assert lines(trained_at({16: near, 32: apart}, "flash2")) == [
+        "training: pytorch and flash2 not told apart at context 16; flash2 at 32 (2.25x ±0.45 over pytorch)"
+    ]
+
+
+def test_a_line_of_many_grounds_keeps_those_that_tell_most() -> None:
+    """What has no room is told by the tables: here how it compares with the baseline, and its memory."""
+    names = {"flash2": 2.0, "sdpa": 1.99, "sdpa-flash": 1.98, "xformers": 1.5}
+    long = {"pytorch" + 9 * "-named": 1.0, "hungry": 2.1, **names}
+    (line,) = lines(few(2, {attention(): long}))
+    assert line == (
+        "forward: hungry (flash2, sdpa and sdpa-flash not told apart, 1.40x over xformers, "
+        "2 rounds: no interval)"
+    )
+    (line,) = lines(few(2, {attention(): {"pytorch": 1.0, "hungry": 2.1, **names}}))
+    assert line.endswith("1.40x over xformers, 2.10x over pytorch, 2 rounds: no interval)")
+
+
+@pytest.mark.parametrize("count", [4, 9])
+def test_a_line_is_no_longer_than_two_of_a_terminal_but_for_where_the_choice_changes(count: int) -> None:
+    shapes = {
+        attention(seq=512 * 2**at): {"pytorch": 1.0, "flash2": 2.0 + at % 2, "sdpa": 2.5}
+        for at in range(count)
+    }
+    (line,) = lines(swept(shapes))
+    bare = f"forward: {'; '.join(part.partition(' (')[0] for part in line.partition(': ')[2].split('; '))}"
+    assert len(line) <= max(156, len(bare))
 
 
 def test_trainings_are_ordered_by_their_rounds_as_their_ratios_are() -> None:

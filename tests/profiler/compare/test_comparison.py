@@ -146,7 +146,7 @@ def test_a_mean_wall_time_and_a_device_time_have_no_ratio() -> None:
     assert change is not None and (change.speedup, change.verdict) == (None, "can't tell")
     assert list(words.unlike(found)) == ["no speedups in B: A has median device times, B has mean wall times"]
     assert words.summaries(found) == ["B against A: 1 case: 1 can't tell (each for unlike times)"]
-    assert list(words.lacking(found)) == list(words.unlike(found))
+    assert list(words.lacking(found, 0.05)) == list(words.unlike(found))
     assert not list(words.unlike(compared(imported(), imported())))
 
 

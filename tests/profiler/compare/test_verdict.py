@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from profiler.compare.matching import Side
-from profiler.compare.verdict import Verdict, is_regression, may_be_regression, verdict
+from profiler.compare.verdict import (
+    Verdict,
+    has_grown,
+    is_regression,
+    is_ruled_out,
+    may_be_regression,
+    verdict,
+)
 from profiler.events import Estimate
 
 RIGHT = Side("right", "ok")
@@ -89,3 +96,43 @@ def test_what_may_be_a_regression_was_measured_too_roughly(
     found: Verdict, speedup: Estimate | None, may_be: bool
 ) -> None:
     assert may_be_regression(found, speedup, 0.05, margin=0.02) == may_be
+
+
+@pytest.mark.parametrize(
+    ("found", "speedup", "expected"),
+    [
+        ("can't tell", ratio(1.00, 0.96, 1.04), True),  # too wide for "same", and within 5 % all the same
+        ("can't tell", ratio(1.00, 0.94, 1.06), False),
+        ("slower", ratio(0.97, 0.94, 0.99), False),
+        ("faster", ratio(1.10, 1.01, 1.20), True),
+        ("can't tell", ratio(1.00, 1.00, 1.00, count=5), False),
+        ("can't tell", None, False),
+        ("lost", None, False),
+        ("gained", None, True),
+    ],
+)
+def test_a_regression_is_ruled_out_by_the_whole_interval(
+    found: Verdict, speedup: Estimate | None, expected: bool
+) -> None:
+    assert is_ruled_out(found, speedup, 0.05) is expected
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "expected"),
+    [
+        (Side("right", "ok", memory_bytes=100), Side("right", "ok", memory_bytes=106), True),
+        (Side("right", "ok", memory_bytes=100), Side("right", "ok", memory_bytes=105), False),
+        (Side("right", "ok", memory_bytes=0), Side("right", "ok", memory_bytes=512), True),
+        (Side("right", "ok", memory_bytes=100), Side("right", "ok"), False),
+        (Side("right", "ok", memory_bytes=100), Side("failed", "wrong", memory_bytes=200), False),
+        (
+            Side("right", "ok", memory_bytes=100, batch=8),
+            Side("right", "ok", memory_bytes=200, batch=16),
+            False,  # it took a batch that fills more
+        ),
+    ],
+)
+def test_memory_grows_by_what_is_counted_in_two_that_are_alike(
+    base: Side, other: Side, expected: bool
+) -> None:
+    assert has_grown(base, other, 0.05) is expected

@@ -160,10 +160,33 @@ def test_a_bar_that_is_missing_has_the_word_for_why_and_no_figure() -> None:
     assert {point.word for point in points["sdpa"]} == {"partial", "not measured"}
 
 
-def test_what_is_wrong_is_named_and_never_drawn() -> None:
+def test_what_is_wrong_is_named_in_its_place_and_has_no_figure() -> None:
     picture = pictures(lab6())[0]
-    assert all(one.name != "sdpa-cudnn" for panel in picture.panels for one in panel.series)
-    assert "wrong: sdpa-cudnn (in 1 of 2 panels)" in picture.notes
+    found = [
+        point
+        for panel in picture.panels
+        for one in panel.series
+        if one.name == "sdpa-cudnn"
+        for point in one.points
+    ]
+    assert {point.value for point in found} == {None}
+    assert "wrong" in {point.word for point in found}
+    assert "wrong: sdpa-cudnn (3 of 6 bars)" in picture.notes
+    assert picture.footnote.endswith("crossed: no figure, the reason below")
+    assert " No figure: " in picture.alt and "OOM: pytorch (2 of 6 bars)" in picture.alt
+
+
+def test_what_cannot_run_here_is_named_in_a_note_alone() -> None:
+    whole = plan(swept(3), ["pytorch", "flash2"], ["fwd"])
+    events: list[Event] = [header(), Planned(plan=whole)]
+    for case in cases(whole):
+        if case.implementation == "flash2":
+            events.append(failed(case, "unsupported", "head dims up to 256"))
+        else:
+            events += measured(case, ["fwd"])
+    (picture, *_) = pictures(Recording.of(events))
+    assert {one.name for panel in picture.panels for one in panel.series} == {"pytorch"}
+    assert picture.notes == ("unsupported: flash2",)
 
 
 def test_a_line_that_runs_out_of_memory_says_where() -> None:
@@ -276,7 +299,7 @@ def test_a_study_has_throughput_beside_the_batch_that_fits() -> None:
     throughput = found["training-throughput"]
     assert throughput.kind == "lines"
     assert [panel.y_label for panel in throughput.panels] == ["tokens/s", "sequences"]
-    assert throughput.notes == ("OOM: pytorch (context 4k)",)
+    assert throughput.notes == ("crossed: no figure, the reason below", "OOM: pytorch (context 4k)")
     flash2 = throughput.panels[0].series[-1].points[-1]
     assert flash2.value == pytest.approx(53_791, rel=0.01)
 
@@ -299,7 +322,8 @@ def test_batches_are_whole_numbers() -> None:
 def test_a_step_is_told_by_the_token_for_batches_differ() -> None:
     panels = named(study())["training-step"].panels
     assert [panel.title for panel in panels] == ["context 256", "context 1024", "context 4096"]
-    assert [tick.label for tick in panels[2].ticks] == ["sdpa-flash", "flash2"]
+    assert [tick.label for tick in panels[2].ticks] == ["pytorch", "sdpa-flash", "flash2"]
+    assert {one.points[0].word for one in panels[2].series} == {"OOM"}
     parts = {one.name: one.points[0].value for one in panels[0].series}
     tokens_ms = 1000 / 63_820 * 1000
     assert parts == {

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
 
 from profiler.export.charts import pictures
-from profiler.export.charts.bars import figure_text
+from profiler.export.charts.bars import draw_bars, draw_stacks, figure_text
 from profiler.export.charts.drawing import draw
-from profiler.export.charts.lines import labelled, tell_ends
+from profiler.export.charts.lines import draw_lines, labelled
 from profiler.export.charts.look import HATCHES, MARKERS, PAPER, shade
 from profiler.export.charts.picture import Kind, Panel, Picture, Point, Scale, Series, Tick
 from tests.examples import lab6
 from tests.training_examples import study
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HOSTILE = "$x^2$ <script>alert(1)</script> \\frac{ --> & ünï中文 %s"
 
@@ -132,28 +136,60 @@ def test_a_figure_over_a_bar_has_as_many_digits_as_the_one_beside_it(
     assert figure_text(value, counts=counts) == written
 
 
-def ends(*series: tuple[float | None, ...]) -> list[str]:
-    """The words at the ends of these lines, once they stand where they are drawn."""
+def crossed(*series: tuple[float | None, ...], is_log: bool = False, word: str = "OOM") -> Axes:
+    """These lines as they are drawn, None where one has no figure."""
     from matplotlib.figure import Figure
 
     ticks = tuple(Tick(str(at), 2.0**at) for at in range(len(series[0])))
     lines = tuple(
-        Series(str(at), "#56B4E9", at, tuple(Point(word="OOM") if y is None else Point(y) for y in points))
+        Series(str(at), "#56B4E9", at, tuple(Point(word=word) if y is None else Point(y) for y in points))
         for at, points in enumerate(series)
     )
+    panel = Panel("", ticks, lines, "ms")
     axes = Figure(figsize=(4, 3)).subplots()
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(0.8, 2.0 ** len(ticks))
-    axes.set_ylim(0, 10)
-    tell_ends(axes, Panel("", ticks, lines, "ms"))
+    scale: Scale = "log" if is_log else "linear"
+    draw_lines(axes, replace(picture(scale=scale, shares_scale=False), panels=(panel,)), panel)
+    return axes
+
+
+def words(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def test_a_word_at_a_lines_end_stands_where_nothing_else_is() -> None:
-    assert ends((5.0, 5.0, None, None)) == ["OOM"]
-    assert ends((5.0, 5.0, None, None), (2.0, 2.0, None, None)) == ["OOM", "OOM"]
-    crowd = [(5.0 + 0.5 * at,) * 4 for at in range(-3, 4)]
-    assert ends((5.0, 5.0, None, None), *crowd) == []
+def crosses(axes: Axes) -> list[float]:
+    """The places that have a crossed mark."""
+    marks = [line for line in axes.lines if line.get_marker() == "x"]
+    return [float(next(iter(line.get_xdata()))) for line in marks]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_log", [False, True])
+def test_what_has_no_figure_is_crossed_at_its_place_in_a_lane_below_the_figures(is_log: bool) -> None:
+    axes = crossed((5.0, 5.0, None, None), (2.0, None, 3.0, None), is_log=is_log)
+    assert crosses(axes) == [2.0, 4.0, 8.0, 8.0]
+    assert words(axes) == ["OOM", "OOM", "OOM"]
+    lowest = min(tick for tick in axes.get_yticks())
+    assert axes.get_ylim()[0] < lowest
+    assert lowest == 0 or is_log
+
+
+def test_there_is_no_lane_where_every_figure_is_there() -> None:
+    axes = crossed((5.0, 5.0))
+    assert (crosses(axes), axes.get_ylim()[0]) == ([], 0)
+
+
+def test_a_word_that_has_no_room_in_the_lane_is_left_to_the_notes() -> None:
+    assert words(crossed((5.0, *([None] * 9)), word="not measured")) == []
+
+
+@pytest.mark.parametrize("kind", ["bars", "stacks"])
+def test_a_bar_that_is_missing_is_crossed_at_its_foot_and_says_why(kind: Kind) -> None:
+    from matplotlib.figure import Figure
+
+    shown = picture(kind, names=1, values=(3.0, None))
+    axes = Figure(figsize=(4, 3)).subplots()
+    {"bars": draw_bars, "stacks": draw_stacks}[kind](axes, shown, shown.panels[0])
+    assert len(crosses(axes)) == 1
+    assert "OOM" in words(axes)
 
 
 def test_of_many_values_every_few_have_a_label_and_the_last_one() -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from profiler.events import Event, Finished, Steps, TrainingPlanned, TrainingResult
 from profiler.export import export
+from profiler.export.charts.training import training_pictures
 from profiler.session.recording import Recording
+from profiler.training.rows import training_rows
 from tests.examples import header, lab6_events
 from tests.training_examples import (
     STUDY,
@@ -60,15 +62,20 @@ def test_the_report_begins_with_what_was_trained_and_on_what() -> None:
     assert "Nothing was measured" not in report
 
 
-def test_the_report_has_the_studys_table_with_blanks_where_it_did_not_fit() -> None:
+def test_the_report_has_the_studys_table_with_a_word_where_it_did_not_fit() -> None:
     section = sections(export(study(), "md"))[
         "Training: gpt2-small, compile, float16, adamw-foreach, vocab 16384"
     ]
     header, _, first, _, last = table_of(section)
     assert header[:4] == ["context", "pytorch: batch", "tokens/s", "sdpa-flash: batch"]
     assert " ".join(first) == "256 52 63,820 64 72,785 1.14x ±0.01 64 71,628 1.12x ±0.01 -1,157 -1.6"
-    assert last[:5] == ["4096", "-", "-", "4", "37,697"]
+    assert last[:5] == ["4096", "-", "OOM", "4", "37,697"]
     assert last[-2:] == ["+16,094", "+29.9"]
+
+
+def test_the_chart_of_throughput_ranks_by_what_it_draws_and_says_that_this_tells_none_apart() -> None:
+    alt = next(iter(training_pictures(training_rows(study()), "H100"))).alt
+    assert "4k (tokens/s, the highest first, which does not tell them apart): flash2 53,791" in alt
 
 
 def test_the_report_tells_of_steps_agreement_and_graph_breaks_and_names_the_formula() -> None:
