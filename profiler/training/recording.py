@@ -83,8 +83,12 @@ class TrainingRecord:
 
     @property
     def losses(self) -> list[float | None]:
-        """The loss of every step, from the first on; None where it is not finite."""
-        return [loss for steps in self.steps for loss in steps.loss]
+        """The loss of every step before the rounds, from the first on; None where it is not finite.
+
+        In rounds all implementations update the same parameters in turn: the loss of a measured step is
+        that of what all of them have learnt, and falls the faster the more they are.
+        """
+        return [loss for steps in self.steps if not steps.measured for loss in steps.loss]
 
     @property
     def tokens_per_step(self) -> int | None:

@@ -63,7 +63,8 @@ class TrainingRow:
     `joules_per_token` are from NVML's readings during the case's own measured steps, and `throttle` maps
     what those were made under to the share of readings that say so (profiler.results.conditions); where the
     visits were too short for readings of their own it is the whole row's, and there is no power.
-    `tried` are the batches that were tried, with whether they fit.
+    `batch` is what steps were made with, or what is asked for or found; of OOM None, for there it is what
+    did not fit. `tried` are the batches that were tried, with whether they fit.
     """
 
     case: int
@@ -206,7 +207,7 @@ class _Session:
             status=status,
             ended=record.ended,
             is_baseline=is_baseline,
-            batch=record.batch,
+            batch=None if status == "oom" else record.batch,
             tried={tried.batch: tried.fits for tried in record.batches},
             tokens_per_s=tokens_per_s,
             step_ms=result.step_ms if result else step_ms,

@@ -9,13 +9,26 @@ from profiler.events import Agreement, BatchTried
 from profiler.results.wording import MEANINGS, NOT_CONVERGED, NOT_MEASURED, STATUS_WORDS, with_backend
 from profiler.training.model import Training
 from profiler.training.rows import TrainingRow, TrainingStatus
-from profiler.training.study import StudyTable
+from profiler.training.study import StudyCell, StudyRow, StudyTable
 from profiler.units import byte_count, count, plain_text, ratio, three_digits
 
 _OF_ATTENTION: dict[str, str] = dict(STATUS_WORDS.items())
 TRAINING_STATUS_WORDS: dict[TrainingStatus, str] = {
     status: _OF_ATTENTION.get(status, status) for status in get_args(TrainingStatus)
 }
+
+UNSUPPORTED = "n/a"
+"""In a table, where it has no room for the word itself; the remarks say why."""
+
+NOT_TOLD_APART = "~"
+"""Before a difference that the rounds do not show."""
+
+NOT_TOLD_APART_MEANS = f"{NOT_TOLD_APART} a difference that the rounds do not show: either may be ahead"
+
+THROUGHPUT_AND_SPEEDUP = (
+    "Tokens/s are of all measured steps, speedups of each round's median step: a late step counts in the "
+    "first alone, so the two can order two implementations differently"
+)
 
 TRAINING_MEANINGS: dict[str, str] = {
     "wrong": (
@@ -28,6 +41,8 @@ TRAINING_MEANINGS: dict[str, str] = {
         "fitted no longer did"
     ),
     "diverged": "the loss, or a parameter, stopped being finite",
+    UNSUPPORTED: "the implementation does not support it",
+    NOT_MEASURED: "the session ended before it was measured; its batch is there if that had been found",
     "partial": "the session ended while this was trained; the figures are those of its steps so far",
     **{word: MEANINGS[word] for word in (STATUS_WORDS["crashed"], STATUS_WORDS["timeout"])},
     NOT_CONVERGED: "all steps were made with the 95 % interval of the median step wider than asked for",
@@ -39,10 +54,11 @@ TRAINING_COLUMN_MEANINGS: dict[str, str] = {
     "tokens/s": "tokens of all measured steps over the time of all of them",
     "speedup": (
         "median over the rounds of a token's time in the baseline's median step over that in its own, with "
-        "the wider side of its 95 % interval; each at its own batch"
+        "the wider side of its 95 % interval, or tie where that holds 1; each at its own batch"
     ),
     "difference": (
-        "tokens/s of the last implementation less those of the one before it, in percent of the last one's"
+        "tokens/s of the last implementation less those of the one before it, in percent of the last one's; "
+        f"{NOT_TOLD_APART} before it where the rounds do not show it: either may be ahead"
     ),
     "step": "median time from one step's end to the next one's, with the wider side of its 95 % interval",
     "forward, backward, optimizer": (
@@ -77,6 +93,23 @@ def training_status_word(row: TrainingRow) -> str:
     if row.ended and row.tokens_per_s is None and row.status in ("pending", "partial"):
         return NOT_MEASURED
     return TRAINING_STATUS_WORDS[row.status]
+
+
+def study_word(cell: StudyCell) -> str:
+    """What stands in the study's tables where there is no throughput; "" for what is still to come."""
+    if cell.status == "unsupported":
+        return UNSUPPORTED
+    if cell.status == "pending":
+        return NOT_MEASURED if cell.ended else ""
+    return "" if cell.status == "running" else TRAINING_STATUS_WORDS[cell.status]
+
+
+def difference_words(row: StudyRow) -> tuple[str, str]:
+    """The difference in tokens/s and in percent: ("-13,757", "-22.7"); "" where there is none."""
+    if row.difference is None or row.difference_percent is None:
+        return "", ""
+    mark = NOT_TOLD_APART if row.is_told_apart is False else ""
+    return f"{mark}{row.difference:+,.0f}", f"{mark}{row.difference_percent:+.1f}"
 
 
 def training_name(row: TrainingRow) -> str:

@@ -10,6 +10,8 @@ from tui.app.choice import Choice
 from tui.app.view import View
 from tui.tables.columns import Line
 
+NO_SHAPE = "no shape was measured in this session"
+
 
 def why_nothing(view: View | None, choice: Choice) -> str:
     """Why there is no number of the choice, in a few words."""
@@ -17,6 +19,9 @@ def why_nothing(view: View | None, choice: Choice) -> str:
         return "nothing is measured: the engine has died"
     if view is None or view.hello is None or (view.mode == "live" and view.recording.header is None):
         return "loading torch"
+    if has_no_shape(view):
+        trained = "; 4 shows what was trained" if view.recording.trainings else ""
+        return f"{NO_SHAPE}{trained}"
     if view.mode in ("recording", "watch"):
         return "this shape is not in the recording"
     if not choice.implementations:
@@ -24,6 +29,12 @@ def why_nothing(view: View | None, choice: Choice) -> str:
     if view.training is not None:
         return "not measured: a training is running"
     return "not measured: a sweep is running" if is_sweeping(view) else "measuring"
+
+
+def has_no_shape(view: View) -> bool:
+    """Whether a recording is of other things than shapes, as of training alone."""
+    recording = view.recording
+    return view.mode in ("recording", "watch") and not recording.plans and not recording.by_shape
 
 
 def activity(

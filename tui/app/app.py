@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from textual.screen import Screen
 from profiler.clients.client import EngineClient, EngineError, Heard
 from profiler.engine.catalog import together
 from profiler.engine.control import Hello, Measure, Pause, Resume, Skip, Stop, Train
-from profiler.events import Log, PlanEnded, Planned, TrainingPlanned
+from profiler.events import Log, PlanEnded, Planned, SessionStarted, TrainingPlanned
 from profiler.plans.plan import Plan, PlanError
 from profiler.session.recording import Recording
 from profiler.units import plain_text
@@ -35,6 +36,7 @@ from tui.config import Settings
 # stand within a second of the command.
 if TYPE_CHECKING:
     from profiler.training.plan import TrainingPlan
+    from tui.app.going_on import DeviceHere, GoingOn
     from tui.app.screens.details import DetailsScreen
     from tui.app.screens.sessions import SessionsScreen
     from tui.app.screens.sweep import SweepScreen
@@ -60,7 +62,8 @@ class AttnprofApp(App[int]):
     """One live engine, and the screens onto what it says, or onto a recorded session instead.
 
     `resume` makes an engine that goes on with an interrupted session; None where there is no engine to
-    be had. `implementations` are looked at first, in place of those remembered. Who runs the app calls
+    be had. `device_here` is what such an engine would measure on, where that is known without it.
+    `implementations` are looked at first, in place of those remembered. Who runs the app calls
     close_engines() afterwards, however it ended.
     """
 
@@ -100,6 +103,7 @@ class AttnprofApp(App[int]):
         *,
         mode: Mode = "live",
         resume: EngineFor | None = None,
+        device_here: DeviceHere | None = None,
         implementations: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -112,6 +116,8 @@ class AttnprofApp(App[int]):
         """Why the engine could not be started, or how it died."""
         self._asked_for = tuple(implementations)
         self._resume = resume
+        self._device_here = device_here
+        self._going_on: GoingOn | None = None
         self._resuming = False
         self._painted_s = 0.0
         self._bench = BenchScreen(_NOTHING_YET, getattr(client, "recorded_workloads", ()))
@@ -153,9 +159,8 @@ class AttnprofApp(App[int]):
 
     async def close_engines(self) -> None:
         """End the live engine, and whatever else is listened to."""
-        await self.live.client.close()
-        if self.desk is not self.live:
-            await self.desk.client.close()
+        coming = [self._going_on.desk] if self._going_on else []
+        await _close([self.live, self.desk, *coming])
 
     # What the engines say.
 
@@ -166,6 +171,9 @@ class AttnprofApp(App[int]):
         try:
             await desk.client.run(partial(self._hear, desk))
         except EngineError as error:
+            if self._going_on is not None and desk is self._going_on.desk:
+                self._stay(self._going_on.asked, str(error))
+                return
             self.engine_error = str(error)
             desk.lose()
             if desk is self.live:
@@ -173,6 +181,8 @@ class AttnprofApp(App[int]):
             self.notify(str(error), title="No engine", severity="error", timeout=3600, markup=False)
 
     def _hear(self, desk: Desk, message: Heard) -> None:
+        if isinstance(message, Hello) and self._going_on is not None and desk is self._going_on.desk:
+            self._take_over(self._going_on)
         was_training = desk.training is not None
         desk.hear(message)
         if desk.urgent and desk is self.desk:
@@ -180,6 +190,8 @@ class AttnprofApp(App[int]):
         match message:
             case Hello() if desk.client.takes_commands:
                 self._begin(message)
+            case SessionStarted() if desk.mode == "recording" and self._device_here is not None:
+                self.run_worker(self._ask_whether_to_go_on(desk, self._device_here))
             case Planned() if not desk.client.takes_commands and desk is self.desk:
                 self._look_at_recording()
             case TrainingPlanned() if not desk.client.takes_commands and desk is self.desk:
@@ -420,15 +432,43 @@ class AttnprofApp(App[int]):
         if self._resume is None:
             self.notify("nothing can be measured here: start attnprof on a GPU machine", severity="warning")
             return
-        self.run_worker(self._replace_engine(self._resume(path), "train" if training else "sweep"))
+        if self._going_on is not None:
+            return
+        from tui.app.going_on import GoingOn
 
-    async def _replace_engine(self, client: EngineClient, screen: str) -> None:
-        await self.close_engines()
+        coming = Desk(self._resume(path), "live")
+        self._going_on = GoingOn(coming, "train" if training else "sweep", self.desk)
+        self._listen_to(coming)
+        self.notify("an engine is started to go on with it", timeout=3)
+
+    def _take_over(self, going_on: GoingOn) -> None:
+        """The engine goes on with the session: it takes the place of the one before."""
+        before = [self.live, self.desk]
+        self._going_on = None
         self.driver = self._make_driver()  # what the other session knew is not in this one
         self._resuming = True
-        self.live = self.desk = Desk(client, "live")
-        self._listen_to(self.live)
-        self.action_go(screen)
+        self.live = self.desk = going_on.desk
+        self.run_worker(_close(before))
+        self.action_go(going_on.screen)
+
+    def _stay(self, asked: Desk, why: str) -> None:
+        """The engine cannot go on with the session: all is as it was, and says why."""
+        self._going_on = None
+        asked.refused = why.partition("Error: ")[2] or why  # what the engine itself said
+        self.notify(why, title="It cannot be gone on with", severity="error", timeout=12, markup=False)
+        self._offer_anew()
+
+    async def _ask_whether_to_go_on(self, desk: Desk, here: DeviceHere) -> None:
+        """Not each machine can measure what a recording lacks; NVML is not to be waited for."""
+        from tui.app.going_on import cannot_go_on
+
+        desk.cannot_go_on = await asyncio.to_thread(cannot_go_on, desk.recording, here)
+        self._offer_anew()
+
+    def _offer_anew(self) -> None:
+        """Keys may have come, or gone, with what is known."""
+        self.paint()
+        self.screen.refresh_bindings()
 
     # What the keys do.
 
@@ -480,8 +520,13 @@ class AttnprofApp(App[int]):
         self.push_screen(HelpScreen())
 
     async def action_quit(self) -> None:
-        """End; who runs the app closes the engine."""
+        """End, once charts that were begun are drawn; who runs the app closes the engine."""
         self._remember()
+        if any(worker.group == "charts" for worker in self.workers):
+            from tui.app.exporting import leaves_after_charts
+
+            if leaves_after_charts(self):
+                return
         self.exit(0)
 
     def action_help_quit(self) -> None:
@@ -503,6 +548,11 @@ class AttnprofApp(App[int]):
 
     async def _run_bound(self, action: str, node: Any) -> None:
         await self.run_action(action, node)
+
+
+async def _close(desks: Iterable[Desk]) -> None:
+    for client in {id(desk.client): desk.client for desk in desks}.values():
+        await client.close()
 
 
 def _measured(recording: Recording) -> Plan:

@@ -37,6 +37,10 @@ class Desk:
     """Whether the engine has died: nothing more comes, and nothing can be measured."""
     unsaved: str = ""
     """Why the session is not being saved; empty while it is."""
+    cannot_go_on: str = ""
+    """Why what the recording lacks cannot be measured from here; empty where it can be."""
+    refused: str = ""
+    """Why an engine that was to go on with the recording did not; the next try may be another matter."""
     changed: bool = False
     """Whether there is anything new since this was last set to False."""
     urgent: bool = False
@@ -105,6 +109,8 @@ class Desk:
             paused=self.paused,
             lost=self.lost,
             path=Path(self.hello.path) if self.hello and self.hello.path else None,
+            cannot_go_on=self.cannot_go_on,
+            refused=self.refused,
             now_s=self.recording.last_s + since_s,
         )
 

@@ -1,14 +1,17 @@
 """Exports from the app: the Markdown report in a file of its own, and on the clipboard where that works.
 
-Its charts are drawn in a thread: they take seconds, and the screen goes on.
+Its charts are drawn in a thread: they take seconds, and the screen goes on. Who quits meanwhile is told, and
+they are waited for; who quits again leaves at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +24,13 @@ from profiler.units import byte_count, count, plain_text
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.worker import Worker
 
 # Base64 makes it a third longer, and terminals that take OSC 52 at all take 100,000 bytes of it
 # (xterm's and tmux's own limits lie about there).
 _MOST_COPIED_BYTES = 70_000
 _NAMELESS = "attnprof-report"
+_CHARTS, _LEAVING = "charts", "leaving"
 
 
 class ExportError(Exception):
@@ -125,28 +130,74 @@ def write_and_say(app: App[Any], write: Callable[[], Exported]) -> Path | None:
     app.copy_to_clipboard(exported.clipboard)
     app.notify(exported.said, timeout=10, markup=False)
     if exported.charts:
-        app.run_worker(partial(_draw, app, exported), group="charts", thread=True, exit_on_error=False)
+        app.run_worker(_draw(app, exported), group=_CHARTS, exit_on_error=False)
     return exported.path
 
 
-def _draw(app: App[Any], exported: Exported) -> None:
-    """Draw the charts of a report, until the app ends."""
-    from textual.worker import get_current_worker
+def leaves_after_charts(app: App[Any]) -> bool:
+    """Whether the app ends by itself, once the charts are drawn that were begun; said, and so only once."""
+    drawing = [worker for worker in app.workers if worker.group == _CHARTS and not worker.is_finished]
+    if not drawing or any(worker.group == _LEAVING for worker in app.workers):
+        return False
+    app.notify(
+        "the report's charts are still being drawn, then attnprof ends; q again ends it now", timeout=60
+    )
+    app.run_worker(_leave(app, drawing), group=_LEAVING, exit_on_error=False)
+    return True
 
-    worker = get_current_worker()
+
+async def _leave(app: App[Any], drawing: Sequence[Worker[bool]]) -> None:
+    """End the app when all is drawn; where something cannot be, that has been said and is to be read."""
+    if all([await worker.wait() for worker in drawing]):
+        app.exit(0)
+
+
+async def _draw(app: App[Any], exported: Exported) -> bool:
+    """Draw the charts of a report, until the app ends; whether all were."""
+    problem = await _drawn_beside(exported)
+    if problem is None:
+        return True
+    reason = problem.strerror if isinstance(problem, OSError) else None
+    app.notify(
+        f"the charts of {plain_text(exported.path.name)} cannot be drawn ({reason or problem}): "
+        "`attnprof export SESSION -o FILE` draws them elsewhere",
+        severity="error",
+        timeout=10,
+        markup=False,
+    )
+    return False
+
+
+async def _drawn_beside(exported: Exported) -> Exception | None:
+    """Draw in a thread, and return what went wrong.
+
+    The thread is a daemon: nothing stops one that loads matplotlib or draws, and who leaves at once is not
+    to wait for it, as for a thread of asyncio's. Charts appear whole or not at all.
+    """
+    loop = asyncio.get_running_loop()
+    drawn: asyncio.Future[Exception | None] = loop.create_future()
+    is_left = threading.Event()
+
+    def settle(problem: Exception | None) -> None:
+        if not drawn.done():
+            drawn.set_result(problem)
+
+    def draw() -> None:
+        problem = None
+        try:
+            for _ in exported.report.write_charts(exported.path) if exported.report else ():
+                if is_left.is_set():
+                    return
+        except Exception as error:  # whatever it is, it must not end without a word
+            problem = error
+        with suppress(RuntimeError):  # the app has ended, and its loop with it
+            loop.call_soon_threadsafe(settle, problem)
+
+    threading.Thread(target=draw, name="charts", daemon=True).start()
     try:
-        for _ in exported.report.write_charts(exported.path) if exported.report else ():
-            if worker.is_cancelled:
-                return
-    except Exception as error:  # whatever it is, the thread must not end without a word
-        reason = error.strerror if isinstance(error, OSError) else None
-        app.notify(
-            f"the charts of {plain_text(exported.path.name)} cannot be drawn ({reason or error}): "
-            "`attnprof export SESSION -o FILE` draws them elsewhere",
-            severity="error",
-            timeout=10,
-            markup=False,
-        )
+        return await drawn
+    finally:
+        is_left.set()
 
 
 def _refused(folder: Path, error: OSError) -> ExportError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from profiler.machine.environment import Device
@@ -17,7 +17,7 @@ from profiler.workload import SHORT_DTYPES
 from tui.app.choice import Choice
 from tui.app.form_values import as_in_form, switched_on
 from tui.options.asked import MODEL_OPTIONS, AskedTraining
-from tui.options.training_planning import AUTO, DEFAULTS, make_training_plan
+from tui.options.training_planning import AUTO, DEFAULTS, IMPLEMENTATIONS, make_training_plan
 
 FIELDS = (
     "preset",
@@ -64,7 +64,7 @@ HELP = {
     "preset": "a published study; model and context narrow it",
     "model": "small, medium, large, xl, or your own LAYERSxHEADSxWIDTH (2x4x64)",
     "context": "tokens a sequence: a size, a list (512,1k) or a range (256..4k)",
-    "impl": "names, with commas between; the Bench's are proposed",
+    "impl": "names with commas between; your own is FILE.py:FUNCTION",
     "mode": "eager, compile, fullgraph (one graph), reduce-overhead, or several",
     "optimizer": "AdamW: adamw-foreach, adamw-fused or adamw-8bit (bitsandbytes)",
     "dtype": "mixed precision in fp16 or bf16; fp32 is none at all",
@@ -84,12 +84,14 @@ HELP = {
 
 EMPTY = {
     "preset": "none",
+    "impl": "those of the study that run here",
     "memory_limit": "all there is",
     "steps": "125, quick: 20",
     "last": "25, quick: 10",
     "precision": "none: all steps",
     "kv_heads": "as many as heads",
     "vocab": "16384",
+    "baseline": "pytorch",
     "dropout": "none",
 }
 """What an empty field stands for; others for the default of `attnprof train`."""
@@ -234,19 +236,23 @@ class TrainChoice:
             raise PlanError(as_in_form(str(error))) from None
 
 
-def train_of(choice: Choice, kind: str) -> TrainChoice:
-    """The smallest run there is sense in, with the Bench's implementations; `kind` is "cuda" or "cpu"."""
+def train_of(choice: Choice, kind: str, runnable: Collection[str]) -> TrainChoice:
+    """The smallest run there is sense in, with the implementations of `attnprof train` that are `runnable`.
+
+    Where none of them is, those of the Bench. `kind` is "cuda" or "cpu".
+    """
     default = DEFAULTS.get(kind, DEFAULTS["cuda"])
     dtype = choice.dtype if kind == "cuda" and choice.dtype != "float32" else default.dtype
+    names = [name for name in IMPLEMENTATIONS if name in runnable] or choice.implementations
     return TrainChoice(
         model=default.model,
         context=default.context,
-        impl=",".join(choice.implementations),
+        impl=",".join(names),
         mode=MODES[0],
         optimizer=OPTIMIZERS[0],
         dtype=SHORT_DTYPES.get(dtype, dtype),
         batch=default.batch,
-        baseline=choice.baseline or "",
+        baseline=choice.baseline if choice.baseline and choice.baseline in names else "",
     )
 
 

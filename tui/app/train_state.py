@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from profiler.session.recording import Recording
+from profiler.training.pace import left_s
 from profiler.training.recording import TrainingRecord
 from profiler.training.rows import training_rows
 from profiler.training.study import study_tables
 from tui.app.pictures.study import Study, study_of
-from tui.app.sweep_state import Pace
 from tui.app.view import View
 
 
@@ -21,8 +21,10 @@ class TrainState:
 
     def __init__(self) -> None:
         self.study = Study()
-        self.pace = Pace()
         self.is_running = False
+        self.elapsed_s = 0.0
+        """Since it began, rests included."""
+        self._began_s = 0.0
         self._recording: Recording | None = None
         self._baseline: str | None = None
         self._seen: object = None
@@ -49,27 +51,22 @@ class TrainState:
             self._seen = seen
             rows = training_rows(recording, self._baseline)
             self.study = study_of(
-                study_tables(rows), rows, under_way, latest=next(reversed(recording.training_plans), None)
+                study_tables(rows, recording.trainings),
+                rows,
+                under_way,
+                latest=next(reversed(recording.training_plans), None),
             )
         if self.is_running:
-            if not ran:
-                self.pace.begin(view.now_s, self.rows_done)
-            self.pace.tick(view.now_s, resting=view.paused and under_way is None)
+            self._began_s = self._began_s if ran else view.now_s
+            self.elapsed_s = view.now_s - self._began_s
         return changed
 
-    @property
-    def rows_done(self) -> int:
-        """Rows of which nothing is left to train."""
-        study = self.study
-        return sum(
-            all(study.is_done(training, name) for name in study.implementations)
-            for training in study.trainings
-        )
-
-    def left_s(self) -> int | None:
+    def left_s(self, view: View) -> int | None:
         """Whole seconds that the rest may take; None where nothing tells yet."""
-        left = self.pace.left_s(self.rows_done, len(self.study.trainings) - self.rows_done)
-        return None if left is None else round(left)
+        if view.training is None:
+            return None
+        left = left_s(view.training, view.recording.trainings.values(), view.now_s)
+        return round(left) if left else None
 
 
 def _under_way(recording: Recording) -> int | None:

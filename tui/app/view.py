@@ -20,7 +20,9 @@ class View:
 
     `running` is the plan being measured and `training` what is being trained: one of them at most, none
     when the engine rests. `paused` tells whether it will begin no further shape or row, `lost` whether the
-    engine has died. `path` is the session file. `now_s` is the session's time, for what has elapsed.
+    engine has died. `path` is the session file. `cannot_go_on` is why what a recording lacks cannot be
+    measured from here, "" where it can be, and `refused` why an engine that was to do so did not. `now_s`
+    is the session's time, for what has elapsed.
     """
 
     mode: Mode = "live"
@@ -31,6 +33,8 @@ class View:
     paused: bool = False
     lost: bool = False
     path: Path | None = None
+    cannot_go_on: str = ""
+    refused: str = ""
     now_s: float = 0.0
 
     @property

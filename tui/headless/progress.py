@@ -73,13 +73,17 @@ class Progress:
         """See that all has been written; if not `patient`, only for a moment."""
 
     def status(self) -> str:
-        """How far the run is, and how long it may still take, judged by the shapes behind it."""
+        """How far the run is, and how long it may still take."""
         elapsed_s = time.monotonic() - self._began_s
         text = f"{self._cases_done} of {self._count} cases, {clock(elapsed_s)}"
-        left = self._count // self._abreast - self.shapes_done
-        if self.shapes_done and left:
-            text += f", about {clock(elapsed_s / self.shapes_done * left)} left"
+        if left_s := self.left_s(elapsed_s):
+            text += f", about {clock(left_s)} left"
         return text
+
+    def left_s(self, elapsed_s: float) -> float | None:
+        """How long the rest may take, judged by the shapes behind it; None where there is none."""
+        left = self._count // self._abreast - self.shapes_done
+        return elapsed_s / self.shapes_done * left if self.shapes_done else None
 
     @property
     def shapes_done(self) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiler.events import BatchTried, Event, Log, TrainingFailure, TrainingResult, TrainingStarted
+from profiler.events import BatchTried, Event, Log, Steps, TrainingFailure, TrainingResult, TrainingStarted
 from profiler.machine.environment import Device
 from profiler.results import wording
+from profiler.session.recording import Recording
 from profiler.training.columns import training_columns
+from profiler.training.pace import left_s, takes_long
 from profiler.training.plan import TrainingPlan
 from profiler.training.recording import TrainingRecord
 from profiler.training.rows import training_rows
@@ -20,7 +23,7 @@ from tui.app.pictures.sparkline import sparkline
 from tui.headless.progress import LineProgress, LiveDisplay, Progress
 from tui.tables import training as training_tables
 from tui.tables.details import details
-from tui.tables.study import rows_of, study_table
+from tui.tables.study import study_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _LINES_ABOVE = 6
 _LINES_BESIDE_ROWS = 9
 _CURVE = 20
+_WORTH_A_LINE_S = 60
+_BETWEEN_CURVES = "   "
 _FIGURE = 8  # of a loss, or of tokens/s
 _TRIED = 4  # batches that are named of those that were tried
 
@@ -38,13 +43,18 @@ class TrainingLines(LineProgress):
     """One line for each result and failure as it lands, and the tables at the end."""
 
     def __init__(self, plan: TrainingPlan, device: Device) -> None:
-        super().__init__(plan, _heading(plan, device))
+        super().__init__(plan, "\n".join(filter(None, (_heading(plan, device), takes_long(plan)))))
         self._columns = training_columns(plan.trainings)
+        self._has_estimated = False
 
     def hear(self, event: Event) -> None:
         """Print what is worth a line."""
         super().hear(event)
         match event:
+            case Steps() if not self._has_estimated:
+                self._has_estimated = True
+                if (_left_s(self.recording) or 0) >= _WORTH_A_LINE_S:
+                    self.say(self.status())
             case TrainingResult() | TrainingFailure():
                 for row in training_rows(self.recording):
                     if row.case == event.case:
@@ -53,6 +63,10 @@ class TrainingLines(LineProgress):
                 self.say_status()
             case Log() if event.level != "info":
                 self.say(f"{event.level}: {plain_text(event.message)}")
+
+    def left_s(self, elapsed_s: float) -> float | None:
+        """How long the rest may take, judged by the steps so far."""
+        return _left_s(self.recording)
 
     def end(self) -> None:
         """The tables, as wide as they are: whoever reads a pipe has any width."""
@@ -79,6 +93,10 @@ class LiveTraining(LiveDisplay):
         if case in self.recording.trainings:
             self._at = case
 
+    def left_s(self, elapsed_s: float) -> float | None:
+        """How long the rest may take, judged by the steps so far."""
+        return _left_s(self.recording)
+
     def end(self) -> None:
         """Leave the tables where the live one was."""
         self._live.stop()
@@ -98,9 +116,16 @@ class LiveTraining(LiveDisplay):
         status = self.headline(begun=record is not None, ceilings=self._plan.takes.ceilings)
         lines = [Text(self._heading), Text(status, style="dim")]
         if record is None:
-            return Group(*_on_one_line(lines))
+            return Group(*_on_one_line(lines), *self._warning)
         lines += [Text(self._doing(record)), self._curves(record)]
         return Group(*_on_one_line(lines), "", *self._tables(record))
+
+    @property
+    def _warning(self) -> list[RenderableType]:
+        from rich.text import Text
+
+        warning = takes_long(self._plan)
+        return [Text(warning, style="yellow")] if warning else []
 
     def _doing(self, record: TrainingRecord) -> str:
         """Who is at work on what, and how far it is."""
@@ -109,26 +134,26 @@ class LiveTraining(LiveDisplay):
         return plain_text(f"{who}: {_stage(record, self._plan)}")
 
     def _curves(self, record: TrainingRecord) -> Text:
-        """Loss and tokens/s of its steps so far, the newest at the right."""
+        """Loss and tokens/s of its steps so far, the newest at the right; the loss until rounds begin."""
         from rich.text import Text
 
         losses, rates = record.losses, record.steps_tokens_per_s
-        if not losses or not rates:
-            return Text("")
+        curves: list[tuple[str, Sequence[float | None], str]] = []
+        if losses:
+            curves.append(("loss before rounds" if record.measured else "loss", losses, loss(losses[-1])))
+        if rates:
+            curves.append(("tokens/s", rates, tokens_per_s(rates[-1])))
         glyphs = ASCII if self._console.options.ascii_only else UNICODE
-        parts = []
-        for name, values, latest in (
-            ("loss", losses, loss(losses[-1])),
-            ("tokens/s", rates, tokens_per_s(rates[-1])),
-        ):
-            (curve,) = sparkline(values, _CURVE, glyphs)
-            parts.append(f"{name} {latest:>{_FIGURE}} {curve}")
-        return Text("   ".join(parts), style="dim")
+        words = [f"{name} {latest:>{_FIGURE}} " for name, _, latest in curves]
+        room = self._console.width - len(_BETWEEN_CURVES) - sum(map(len, words))
+        length = max(1, min(_CURVE, room // 2))
+        drawn = [sparkline(values, length, glyphs)[0] for _, values, _ in curves]
+        return Text(_BETWEEN_CURVES.join(map("".join, zip(words, drawn, strict=True))), style="dim")
 
     def _tables(self, record: TrainingRecord) -> list[RenderableType]:
         """The table of the row at work, and of those before it the latest that there is room for."""
         rows = training_rows(self.recording)
-        tables = study_tables(rows)
+        tables = study_tables(rows, self.recording.trainings)
         current = next(index for index, table in enumerate(tables) if of_study_table(record.training, table))
         room = self._console.height - _LINES_ABOVE
         shown: list[StudyTable] = []
@@ -138,9 +163,7 @@ class LiveTraining(LiveDisplay):
                 break
             shown.insert(0, table)
         note = wording.held_to(self._plan)
-        return [
-            study_table(table, rows_of(table, rows), width=self._console.width, note=note) for table in shown
-        ]
+        return [study_table(table, width=self._console.width, note=note) for table in shown]
 
 
 def training_progress_for(plan: TrainingPlan, device: Device, *, quiet: bool) -> Progress:
@@ -148,6 +171,11 @@ def training_progress_for(plan: TrainingPlan, device: Device, *, quiet: bool) ->
     if quiet or sys.stdout is None:
         return Progress(plan)
     return LiveTraining(plan, device) if sys.stdout.isatty() else TrainingLines(plan, device)
+
+
+def _left_s(recording: Recording) -> float | None:
+    plans = recording.training_plans
+    return left_s(plans[-1], recording.trainings.values(), recording.last_s) if plans else None
 
 
 def _heading(plan: TrainingPlan, device: Device) -> str:

@@ -61,8 +61,13 @@ def test_a_training_is_folded_as_it_goes() -> None:
     assert {tried.batch: tried.fits for tried in record.batches} == {16: False, 8: True}
     assert record.batch == 8 and record.tokens_per_step == 8 * 256
     assert record.check is not None and record.result is not None and record.done
-    assert len(record.measured_steps_ms) == 24 and len(record.losses) == 28
+    assert len(record.measured_steps_ms) == 24 and len(record.steps_tokens_per_s) == 28
     assert set(record.rounds) == set(range(8)) and all(len(times) == 3 for times in record.rounds.values())
+
+
+def test_losses_end_where_rounds_begin_for_the_parameters_are_all_implementations_from_there() -> None:
+    record = only_record(measured(planned("flash2")))
+    assert record.losses == pytest.approx([9.7, 9.69, 9.68, 9.67])
 
 
 def test_figures_so_far_are_those_of_the_measured_steps_alone() -> None:

@@ -11,14 +11,16 @@ import msgspec
 import pytest
 from textual.command import CommandInput, CommandPalette
 
+from impls.contract import DeviceInfo
 from profiler.clients.demo import DemoEngine
 from profiler.clients.recorded import RecordedSession
 from profiler.engine.control import Pause, Resume, Skip, Stop, Train
 from profiler.events import CaseStarted, Finished, Kernel, Kernels, PlanEnded, Planned, TrainingPlanned
 from profiler.export.markdown.charts import without_charts
+from profiler.machine.environment import Device
 from profiler.plans.plan import Plan
 from profiler.state import STATE_VARIABLE
-from tests.examples import attention, cases, checked, measured, plan, single_events, telemetry
+from tests.examples import attention, cases, checked, header, measured, plan, single_events, telemetry
 from tests.training_examples import study_events, trained, training, training_cases, training_plan
 from tests.tui.app.fake import FakeEngine, hello, opening
 from tests.tui.app.pilot import drive, press
@@ -285,7 +287,7 @@ def test_a_training_is_started_as_the_form_says_in_place_of_what_is_measured() -
             assert isinstance(asked, Train)
             (row,) = asked.plan.trainings
             assert row.model.name == "gpt2-medium"
-            assert asked.plan.implementations == FIRST.implementations
+            assert asked.plan.implementations == ("pytorch", "flash2")
             assert asked.plan.device == "cuda:0"
 
     drive(scenario())
@@ -665,7 +667,7 @@ def test_an_interrupted_session_is_gone_on_with_by_an_engine_of_its_own(sessions
             await until(pilot, lambda: "not closed" in shown(app))
             await press(pilot, "down", "R")
             await until(pilot, lambda: app.desk.client is second)
-            assert client.closed
+            await until(pilot, lambda: client.closed)
             assert [path.name for path in resumed] == ["20261121T000000Z-h100-80gb-hbm3-torn.jsonl"]
             await until(pilot, lambda: front(app) is SweepScreen)
             await until(pilot, lambda: app.desk.hello is not None)
@@ -676,6 +678,71 @@ def test_an_interrupted_session_is_gone_on_with_by_an_engine_of_its_own(sessions
             await press(pilot, "left")  # the session of before had this one
             await until(pilot, lambda: plans(second)[-1].workloads == (FIRST.workload(),))
         assert second.closed
+
+    drive(scenario())
+
+
+@pytest.mark.parametrize("screen", ["2", "4"])
+def test_where_the_engine_cannot_go_on_with_a_recording_it_stays_as_it_was_and_says_why(screen: str) -> None:
+    shapes = plan([attention(seq=512), attention(seq=1024)])
+    case, *_ = cases(shapes)
+    refusing = FakeEngine()
+
+    async def scenario() -> None:
+        client = FakeEngine([hello(), header("attnprof")], takes_commands=False)
+        async with running(client, mode="recording", size=(100, 30), resume=lambda _: refusing) as (
+            app,
+            pilot,
+        ):
+            tell(client, Planned(plan=shapes), *checked(case), *measured(case, shapes.passes))
+            tell(client, PlanEnded(ending="interrupted"), TrainingPlanned(plan=TRAINING))
+            tell(client, *trained(training_cases(TRAINING)[0], batch=16, tokens_per_s=60_000.0))
+            tell(client, Finished(ending="interrupted"))
+            await press(pilot, screen)
+            await settle(app, pilot)
+            assert "press R" in shown(app)
+            before = app.desk
+            await press(pilot, "R")
+            refusing.die("the engine ended: it was recorded on cuda:0")
+            await until(pilot, lambda: said(app).startswith("the engine ended"))
+            await settle(app, pilot)
+            assert app.desk is app.live is before and not client.closed
+            assert "not measured: the engine ended: it was recorded on cuda:0" in shown(app)
+            assert "60,000" in shown(app) or "pytorch" in shown(app)
+            assert "R Resume" in shown(app) and app.engine_error == ""
+
+    drive(scenario())
+
+
+def test_on_another_device_going_on_with_a_recording_is_not_offered() -> None:
+    laptop = Device("cpu", DeviceInfo("cpu", "a laptop"))
+
+    async def scenario() -> None:
+        client = FakeEngine([hello(), header("attnprof")], takes_commands=False)
+        async with running(client, mode="recording", size=(100, 30), here=lambda: laptop) as (app, pilot):
+            tell(client, TrainingPlanned(plan=TRAINING))
+            tell(client, *trained(training_cases(TRAINING)[0], batch=16, tokens_per_s=60_000.0))
+            tell(client, Finished(ending="interrupted"))
+            await press(pilot, "4")
+            await until(pilot, lambda: bool(app.desk.cannot_go_on))
+            await settle(app, pilot)
+            assert "not measured: that takes H100 80GB HBM3, not a laptop" in shown(app)
+            assert "R Resume" not in shown(app)
+
+    drive(scenario())
+
+
+def test_the_bench_over_a_session_of_training_alone_invents_no_shape() -> None:
+    async def scenario() -> None:
+        client = FakeEngine([hello(), header("attnprof")], takes_commands=False)
+        async with running(client, mode="recording") as (app, pilot):
+            tell(client, TrainingPlanned(plan=TRAINING))
+            tell(client, *trained(training_cases(TRAINING)[0], batch=16, tokens_per_s=60_000.0))
+            tell(client, Finished(ending="completed"))
+            await press(pilot, "1")
+            await settle(app, pilot)
+            assert "no shape was measured in this session; 4 shows what was trained" in shown(app)
+            assert "seq" not in shown(app) and "heads" not in shown(app)
 
     drive(scenario())
 

@@ -173,11 +173,43 @@ def test_sessions_that_share_nothing_are_told_so_and_escape_leads_back(folder: P
     async def scenario(pilot: Pilot[None], screen: SessionsScreen) -> None:
         await press(pilot, "space", "down", "space", "c")
         shown = pilot.app.screen.query_one(ComparisonPager)
-        assert " ".join(painted(shown)).startswith("no case of A is in another session, by shape,")
+        assert " ".join(painted(shown)).startswith("no case of A is in another session, by row")
         assert "e" not in pilot.app.screen.active_bindings
         await press(pilot, "escape")
         assert pilot.app.screen is screen
         assert title(screen).startswith("Sessions A and B are marked: c compares with A; in ")
+
+    on_the_sessions(folder, scenario)
+
+
+def test_a_session_that_is_being_measured_is_compared_as_of_now_and_read_again(folder: Path) -> None:
+    events = session({"pytorch": 1.0, "flash2": 1.8}, shapes=SHAPES, passes=PASSES)[:-1]
+    half = len(events) // 2
+
+    async def scenario(pilot: Pilot[None], screen: SessionsScreen) -> None:
+        await press(pilot, "home", "space")
+        (said,) = pilot.app._notifications
+        assert said.message == "it is still being measured: what it has by then is compared"
+        await press(pilot, *["down"] * 3, "space", "c")
+        pager = pilot.app.screen.query_one(ComparisonPager)
+        first = painted(pager)
+        assert any("still running" in line for line in first)
+        assert not any("A: 36 cases" in line for line in first)
+        for event in events[half:]:
+            writer.append(event)
+        await press(pilot, "r")
+        assert any("A: 36 cases" in line for line in painted(pager))
+
+    with SessionWriter.create(folder, datetime(2026, 11, 23, tzinfo=UTC), "h100", "running") as writer:
+        for event in events[:half]:
+            writer.append(event)
+        on_the_sessions(folder, scenario)
+
+
+def test_what_is_closed_is_not_read_again(folder: Path) -> None:
+    async def scenario(pilot: Pilot[None], screen: SessionsScreen) -> None:
+        await compare_both(pilot)
+        assert "r" not in pilot.app.screen.active_bindings
 
     on_the_sessions(folder, scenario)
 

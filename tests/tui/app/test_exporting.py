@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,12 +16,13 @@ from textual.app import App
 from impls.contract import DeviceInfo
 from profiler.events import Gpu
 from profiler.export import export
+from profiler.export.report import Report
 from profiler.machine.environment import Device
 from profiler.plans.plan import Plan, Stopping, Takes
 from profiler.session.recording import Recording
 from profiler.workload import Attention
 from tests.examples import attention, lab6, lab6_events, plan
-from tui.app.exporting import ExportError, export_and_say, export_report
+from tui.app.exporting import ExportError, export_and_say, export_report, leaves_after_charts
 from tui.app.reproduce import command_for
 from tui.commands import run
 from tui.options.asked import Asked
@@ -118,6 +121,74 @@ def test_the_app_says_where_charts_could_not_be_drawn(
             assert f"the charts of {SESSION.stem}.md cannot be drawn (File exists)" in last.message
 
     monkeypatch.chdir(tmp_path)
+    asyncio.run(scenario())
+
+
+def quit_while_drawing(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, quits: int, fails: bool = False
+) -> tuple[list[str], bool, int]:
+    """Quit so often while two charts are drawn: what was said, whether it ended by itself, and the charts."""
+    drawn, go_on = [], threading.Event()
+
+    def slowly(report: Report, path: Path) -> Iterator[None]:
+        for name in ("one", "two"):
+            go_on.wait(10)
+            if fails:
+                raise OSError(28, "No space left on device")
+            drawn.append(name)
+            yield
+
+    said: list[str] = []
+    ended = False
+
+    async def scenario() -> None:
+        nonlocal ended
+        app: App[None] = App()
+        async with app.run_test() as pilot:
+            export_and_say(app, lab6(), SESSION)
+            waits = [leaves_after_charts(app) for _ in range(quits)]
+            assert waits == [True, False][:quits]
+            await pilot.pause()
+            assert app.return_code is None
+            go_on.set()
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            said.extend(each.message for each in app._notifications)
+            ended = app.return_code is not None or app._exit
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(Report, "write_charts", slowly)
+    asyncio.run(scenario())
+    return said, ended, len(drawn)
+
+
+def test_who_quits_while_charts_are_drawn_is_told_and_they_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, ended, drawn = quit_while_drawing(monkeypatch, tmp_path, quits=1)
+    assert said[-1].startswith("the report's charts are still being drawn, then attnprof ends; q again")
+    assert (ended, drawn) == (True, 2)
+
+
+def test_who_quits_again_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said, _, _ = quit_while_drawing(monkeypatch, tmp_path, quits=2)
+    assert sum("q again" in each for each in said) == 1
+
+
+def test_charts_that_fail_while_the_app_is_to_end_are_there_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, ended, _ = quit_while_drawing(monkeypatch, tmp_path, quits=1, fails=True)
+    assert "cannot be drawn (No space left on device)" in said[-1]
+    assert not ended
+
+
+def test_without_charts_to_draw_nothing_is_waited_for() -> None:
+    async def scenario() -> None:
+        app: App[None] = App()
+        async with app.run_test():
+            assert not leaves_after_charts(app)
+
     asyncio.run(scenario())
 
 

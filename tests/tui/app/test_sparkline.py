@@ -48,6 +48,11 @@ def test_a_fixed_range_shows_what_is_beyond_it_at_its_ends() -> None:
     assert sparkline([-5, 50, 500], 3, UNICODE, low=0, high=100) == ["▁▅█"]
 
 
+def test_what_a_bound_from_elsewhere_leaves_no_scale_for_is_drawn_at_that_bound() -> None:
+    assert sparkline([1, 20], 2, UNICODE, low=100) == ["▁▁"]
+    assert sparkline([200, 300], 2, UNICODE, high=100) == ["██"]
+
+
 @pytest.mark.parametrize("gap", [None, float("nan"), float("inf")])
 def test_what_was_not_read_is_a_gap(gap: float | None) -> None:
     assert sparkline([0, gap, 1], 3, UNICODE) == ["▁ █"]

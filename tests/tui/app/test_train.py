@@ -6,14 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App
 from textual.message import Message
 from textual.pilot import Pilot
 
 from profiler.engine.control import Hello
-from profiler.events import BatchTried, CatalogEntry, Event, Finished, PlanEnded, TrainingPlanned
+from profiler.events import (
+    BatchTried,
+    CatalogEntry,
+    Event,
+    Finished,
+    PlanEnded,
+    TrainingChecked,
+    TrainingPlanned,
+)
 from profiler.session.recording import Recording
 from profiler.training.plan import TrainingPlan
+from profiler.training.rows import training_rows
 from tests.examples import header, telemetry
 from tests.training_examples import (
     begun,
@@ -146,6 +156,65 @@ def test_what_cannot_be_trained_is_refused_in_place_and_not_started() -> None:
     drive(scenario())
 
 
+def test_every_wrong_value_marks_its_row_which_says_what_is_wrong_with_it() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 30)) as pilot:
+            await show(pilot, host, View(hello=HELLO))
+            host.train.propose(CHOICE)
+            await press(pilot, "down", "enter", *"1k..q", "down", "down", "enter", *"slow", "down")
+            text = host.text(TrainForm)
+            assert "!context" in text and "!mode" in text and text.count("!") == 2
+            assert "context takes sizes" in text
+            await press(pilot, "up")
+            assert "there is no mode 'slow'" in host.text(TrainForm)
+            await press(pilot, "right", "up", "up", "enter", *"1k", "enter")
+            assert "!" not in host.text(TrainForm)
+
+    drive(scenario())
+
+
+def test_arrows_in_the_last_column_say_where_the_form_goes_on() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            await show(pilot, host, View(hello=HELLO))
+            host.train.propose(CHOICE)
+            ends = [line[-1:] for line in host.text(TrainForm).splitlines()]
+            assert "▼" in ends and "▲" not in ends
+            await press(pilot, "end")
+            ends = [line[-1:] for line in host.text(TrainForm).splitlines()]
+            assert "▲" in ends and "▼" not in ends
+
+    drive(scenario())
+
+
+def test_a_study_on_a_cpu_is_started_after_a_word() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            await show(pilot, host, View(hello=replace(HELLO, kind="cpu", name="cpu", device_name="a CPU")))
+            host.train.propose(CHOICE)
+            assert "made for a GPU" not in host.text(TrainForm)
+            await press(pilot, "home", "right")
+            assert "this is made for a GPU: on a CPU of 1 TFLOP/s it takes at least" in host.text(TrainForm)
+
+    drive(scenario())
+
+
+def test_what_was_changed_in_the_form_stays_while_the_bench_turns_to_another_shape() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            await show(pilot, host, View(hello=HELLO))
+            host.train.propose(CHOICE)
+            await press(pilot, "right")
+            host.train.propose(CHOICE.with_seq(1024))
+            assert "medium" in host.text(TrainForm)
+
+    drive(scenario())
+
+
 def test_two_fields_that_contradict_each_other_on_the_way_can_be_changed_one_after_the_other() -> None:
     async def scenario() -> None:
         host = Host()
@@ -238,6 +307,55 @@ def test_the_panel_shows_the_row_under_the_cursor_once_it_is_moved() -> None:
     drive(scenario())
 
 
+def test_the_time_that_is_left_is_told_before_the_first_row_has_ended() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            first, *_ = training_cases(PLAN)
+            events: list[Event] = [header(), TrainingPlanned(plan=PLAN), begun(first)]
+            await show(pilot, host, running(Recording.of(events)))
+            assert "left" not in host.text(SweepHead)
+            events.append(steps(first, [100.0] * 25, at_s=12.0))
+            await show(pilot, host, running(Recording.of(events)))
+            assert "0 of 6 cases" in host.text(SweepHead) and "about 2:" in host.text(SweepHead)
+
+    drive(scenario())
+
+
+def test_the_last_row_is_not_skipped_but_stopped() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            recording = under_way()
+            recording.add(begun(training_cases(PLAN)[4], 20.0))
+            await show(pilot, host, running(recording, now_s=20.0))
+            await press(pilot, "x", "S")
+            assert [type(message) for message in host.posted] == [TrainScreen.Stopped]
+
+    drive(scenario())
+
+
+def test_a_row_that_is_skipped_in_its_rounds_keeps_what_was_measured() -> None:
+    case, _, third, *_ = training_cases(PLAN)
+    events = [header(), TrainingPlanned(plan=PLAN), *trained(case, batch=8, tokens_per_s=50_000.0)][:-1]
+    shown = training_rows(Recording.of([*events, begun(third, 30.0), PlanEnded(ending="interrupted")]))[0]
+    assert shown.status == "partial" and shown.tokens_per_s == pytest.approx(50_000, rel=0.01)
+
+
+def test_enter_on_a_case_that_has_not_begun_says_so() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            await show(pilot, host, running(under_way()))
+            await press(pilot, "end", "enter")
+            assert host.posted == []
+            assert [note.message for note in host._notifications] == [
+                "nothing of this cell has been measured: there is no more to show"
+            ]
+
+    drive(scenario())
+
+
 def test_p_goes_on_where_it_is_paused() -> None:
     async def scenario() -> None:
         host = Host()
@@ -302,6 +420,20 @@ def test_an_interrupted_training_can_be_gone_on_with(mode: str) -> None:
             assert "4 cases not measured: press R" in host.text(SweepHead)
             await press(pilot, "p", "x", "S", "R")
             assert [type(message) for message in host.posted] == [TrainScreen.ResumeAsked]
+
+    drive(scenario())
+
+
+def test_what_this_machine_cannot_go_on_with_is_not_offered_and_says_why() -> None:
+    async def scenario() -> None:
+        host = Host()
+        async with host.run_test(size=(80, 24)) as pilot:
+            why = "that takes H100 80GB HBM3, not a laptop"
+            view = running(under_way(finished=True), mode="recording", training=None, cannot_go_on=why)
+            await show(pilot, host, view)
+            assert f"4 cases not measured: {why}" in host.text(SweepHead)
+            await press(pilot, "R")
+            assert host.posted == []
 
     drive(scenario())
 
@@ -412,13 +544,25 @@ def test_the_details_have_all_that_is_known_of_a_case() -> None:
         "6N + 12LWC",
         "tried: 32 no, 16 yes",
         "9.00 GiB of tensors at the peak",
-        "9.7000 at first",
+        "9.7000 at first, 9.6700 in step 4",
+        "it ends where rounds begin: in rounds all implementations",
+        "of 28 steps the last 24 are measured",
         "of which compiling 20.0 s",
         "12 x: call to a C extension",
         "loss 9.7042 ok",
         "pytorch,flash2 --batch auto",
     ):
         assert said in text, said
+
+
+def test_a_case_without_measured_steps_says_so_and_shares_on_a_cpu_are_of_operators() -> None:
+    plan = training_plan([training()], ("pytorch", "sdpa"), batch=8, device="cpu")
+    first, second = training_cases(plan)
+    events = [header(), TrainingPlanned(plan=plan), *trained(first, batch=8, tokens_per_s=40_000.0)]
+    checked = TrainingChecked(case=second.number, batch=8, parameters=1, first_step_ms=900.0)
+    recording = Recording.of([*events, begun(second), checked, steps(second, [250.0] * 12)])
+    assert "12 steps, none of them measured" in sheets(recording, 1)
+    assert "31 % of the time of all operators in a step" in sheets(recording, 0)
 
 
 def test_the_bar_of_a_step_has_its_parts_to_scale() -> None:
@@ -450,4 +594,4 @@ def test_why_a_case_came_to_nothing_is_said_in_full() -> None:
 
 
 def test_a_case_that_has_not_begun_says_so() -> None:
-    assert "Case 77 has not begun." in sheets(Recording.of(study_events()[:3]), 77)
+    assert "Case 77 has not begun: escape leads back." in sheets(Recording.of(study_events()[:3]), 77)

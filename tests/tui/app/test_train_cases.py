@@ -78,9 +78,9 @@ BOTH = (
 
 def test_a_line_a_case_has_its_loss_and_tokens_per_s_with_their_courses() -> None:
     header_line, first, second, *below = picture(*BOTH, width=78, height=6)
-    assert header_line.split() == ["context", "1024", "loss", "tokens/s"]
+    assert header_line.split() == ["context", "1024", "loss", "before", "rounds", "tokens/s"]
     assert first.split()[:3] == ["pytorch", "28", "steps"] and first.split()[-1] == "43,000"
-    assert "█" in first and "9.430" in first
+    assert "█" in first and "9.670" in first
     assert second.startswith("▸ flash2")
     assert header_line.index("tokens/s") + 8 == len(second)
     assert below[0].startswith("flash2: 1.51x ±0.01 over pytorch, a step 252.1 ms")
@@ -110,6 +110,19 @@ def test_all_steps_are_squeezed_into_the_room_there_is() -> None:
     assert squeezed([1.0, 3.0, 5.0, None], 2) == [2.0, 5.0]
     assert squeezed([None, None, 1.0], 3) == [None, None, 1.0]
     assert squeezed([None, None, 1.0, 1.0], 2) == [None, 1.0]
+
+
+def test_speeds_that_vary_fivefold_with_one_fast_step_among_them_are_no_flat_line() -> None:
+    speeds = tuple(1000.0 * (1 + index % 5) for index in range(100))
+    case = CaseLine("sdpa", "step 100 of 125", losses=(9.0,), tokens_per_s=(40_000.0, *speeds), shown=1.0)
+    line = draw(Lines("context 1024", (case,)), 78, 2, UNICODE)[1].plain
+    assert len(set(line.split()[-2])) > 1
+
+
+def test_all_steps_measured_leaves_no_loss_of_ones_own() -> None:
+    only_rounds = [begun(FIRST), CHECKED, steps(FIRST, [250.0] * 6, round=0)]
+    line = picture(*only_rounds, width=78, height=3)[1]
+    assert line.split()[-1] == "65,536" and " - " in line
 
 
 def test_a_speedup_that_these_rounds_do_not_show_is_told_as_a_tie() -> None:

@@ -17,6 +17,7 @@ from tui.app.train_choice import EMPTY, FIELDS, HELP, TrainChoice, extent, label
 H100 = DeviceInfo("cuda", "NVIDIA H100", compute_capability=(9, 0))
 GPU = Device("cuda:0", H100, gpu=Gpu(name="NVIDIA H100", memory_bytes=80 * 2**30))
 CPU = Device("cpu", DeviceInfo("cpu", "a laptop"))
+RUNNABLE = ("pytorch", "sdpa", "flash2")
 BENCH = Choice(
     batch=4,
     seq=512,
@@ -28,35 +29,41 @@ BENCH = Choice(
 )
 
 
-def test_it_begins_with_the_bench_s_implementations_and_the_smallest_model() -> None:
-    plan = train_of(BENCH, "cuda").plan(GPU)
+def test_it_begins_with_the_implementations_of_the_command_that_run_here() -> None:
+    assert train_of(BENCH, "cuda", ("pytorch", "chunked", "sdpa-flash")).impl == "pytorch,sdpa-flash"
+    elsewhere = train_of(BENCH, "cuda", ("chunked",))
+    assert elsewhere.impl == "pytorch,flash2"  # the Bench's, which it was told of
+
+
+def test_it_begins_with_the_smallest_model() -> None:
+    plan = train_of(BENCH, "cuda", RUNNABLE).plan(GPU)
     (row,) = plan.trainings
     assert (row.model.name, row.context, row.dtype, row.mode) == ("gpt2-small", 1024, "bfloat16", "eager")
     assert (plan.implementations, plan.baseline, plan.batch) == (("pytorch", "flash2"), "pytorch", None)
 
 
 def test_on_a_cpu_it_begins_with_what_a_laptop_trains_in_a_minute() -> None:
-    plan = train_of(BENCH, "cpu").plan(CPU)
+    plan = train_of(BENCH, "cpu", RUNNABLE).plan(CPU)
     (row,) = plan.trainings
     assert row.parameters < 4_000_000 and row.context <= 128
     assert row.dtype == "float32" and plan.batch is not None
 
 
 def test_models_contexts_and_modes_multiply() -> None:
-    choice = train_of(BENCH, "cuda").typed("model", "small,medium").typed("context", "256,1k")
+    choice = train_of(BENCH, "cuda", RUNNABLE).typed("model", "small,medium").typed("context", "256,1k")
     plan = choice.typed("mode", "eager,compile").plan(GPU)
     assert extent(plan) == "8 rows x 2 implementations = 16 cases over model, mode, context"
 
 
 def test_batch_memory_and_steps_are_taken_as_typed() -> None:
-    choice = train_of(BENCH, "cuda").typed("batch", "16").typed("memory_limit", "12GiB")
+    choice = train_of(BENCH, "cuda", RUNNABLE).typed("batch", "16").typed("memory_limit", "12GiB")
     plan = choice.typed("steps", "50").typed("last", "10").typed("precision", "1%").plan(GPU)
     assert (plan.batch, plan.memory_limit_bytes) == (16, 12 * 2**30)
     assert (plan.stopping.steps, plan.stopping.last, plan.stopping.precision) == (50, 10, 0.01)
 
 
 def test_arrow_keys_go_through_usual_values_and_round() -> None:
-    choice = train_of(BENCH, "cuda")
+    choice = train_of(BENCH, "cuda", RUNNABLE)
     assert choice.stepped("model", 1).model == "medium"
     assert choice.stepped("model", -1).model == "2x4x64"
     assert choice.stepped("model", -1).stepped("model", -1).model == "small,medium,large"
@@ -66,7 +73,7 @@ def test_arrow_keys_go_through_usual_values_and_round() -> None:
 
 @pytest.mark.parametrize("name", TRAINING_PRESETS)
 def test_a_preset_shows_its_rows_and_columns_and_makes_its_plan(name: str) -> None:
-    choice = train_of(BENCH, "cuda").typed("preset", name)
+    choice = train_of(BENCH, "cuda", RUNNABLE).typed("preset", name)
     preset = TRAINING_PRESETS[name]
     assert "medium" in choice.shown("model") and choice.shown("impl") == ",".join(preset.implementations)
     assert choice.belongs_to_preset("mode") and choice.belongs_to_preset("context")
@@ -79,7 +86,7 @@ def test_a_preset_shows_its_rows_and_columns_and_makes_its_plan(name: str) -> No
 
 
 def test_a_preset_is_narrowed_by_model_and_context_and_left_by_another_mode() -> None:
-    choice = train_of(BENCH, "cuda").typed("preset", "gpt2-eager")
+    choice = train_of(BENCH, "cuda", RUNNABLE).typed("preset", "gpt2-eager")
     narrowed = choice.typed("context", "1k")
     assert [row.context for row in narrowed.plan(GPU).trainings] == [1024]
     left = narrowed.typed("mode", "compile")
@@ -89,7 +96,7 @@ def test_a_preset_is_narrowed_by_model_and_context_and_left_by_another_mode() ->
 
 
 def test_what_was_typed_comes_back_where_no_preset_is_chosen_after_all() -> None:
-    typed = train_of(BENCH, "cuda").typed("model", "large").typed("batch", "4").typed("bias", "yes")
+    typed = train_of(BENCH, "cuda", RUNNABLE).typed("model", "large").typed("batch", "4").typed("bias", "yes")
     assert typed.stepped("preset", 1).stepped("preset", -1) == typed
     other = typed.stepped("preset", 1).stepped("preset", 1)
     assert other.preset == "gpt2-eager" and other.typed("preset", "") == typed
@@ -113,7 +120,7 @@ def test_what_was_typed_comes_back_where_no_preset_is_chosen_after_all() -> None
 )
 def test_what_cannot_be_is_said_in_the_form_s_words(field: str, text: str, said: str) -> None:
     with pytest.raises(PlanError) as refused:
-        train_of(BENCH, "cuda").typed(field, text).plan(GPU)
+        train_of(BENCH, "cuda", RUNNABLE).typed(field, text).plan(GPU)
     assert said in str(refused.value) and "--" not in str(refused.value)
 
 

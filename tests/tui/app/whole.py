@@ -17,6 +17,7 @@ from profiler.plans.plan import Plan
 from tests.tui.app.fake import FakeEngine, Measuring, opening
 from tests.tui.app.snapshots import still, text_of
 from tui.app.app import AttnprofApp, EngineFor
+from tui.app.going_on import DeviceHere
 from tui.app.view import Mode
 from tui.config import Settings
 
@@ -40,10 +41,13 @@ async def running(
     mode: Mode = "live",
     size: tuple[int, int] = (80, 24),
     resume: EngineFor | None = None,
+    here: DeviceHere | None = None,
     implementations: Sequence[str] = (),
 ) -> AsyncIterator[tuple[AttnprofApp, AppPilot]]:
     """The app once it has heard from its engine and painted that."""
-    app = AttnprofApp(client, settings, mode=mode, resume=resume, implementations=implementations)
+    app = AttnprofApp(
+        client, settings, mode=mode, resume=resume, device_here=here, implementations=implementations
+    )
     app.desk.clock = lambda: 1.0  # what has elapsed is told by the events' own times alone
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

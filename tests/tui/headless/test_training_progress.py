@@ -90,6 +90,21 @@ def test_plain_lines_have_the_heading_each_result_and_the_tables(capfd: pytest.C
     assert any(line.startswith("ceilings: matmul float16 700 TFLOP/s") for line in said)
 
 
+def test_the_time_that_is_left_is_told_with_the_first_steps(capfd: pytest.CaptureFixture[str]) -> None:
+    said = said_of(TrainingLines, [*BEGINNING, begun(FIRST), steps(FIRST, [1000.0] * 5)], capfd)
+    (line,) = [line for line in said if "left" in line]
+    assert line.startswith("0 of 4 cases, 0:00, about ")
+    assert "about " in seen([*BEGINNING, begun(FIRST), steps(FIRST, [1000.0] * 5)])[1]
+
+
+def test_before_a_study_on_a_cpu_there_is_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    plan = training_plan(PLAN.trainings * 40, PLAN.implementations, device="cpu")
+    said = said_of(TrainingLines, [header(), TrainingPlanned(plan=plan)], capfd)
+    assert said[1].startswith("this is made for a GPU: on a CPU of 1 TFLOP/s it takes at least ")
+    assert "this is made for a GPU" in " ".join(seen([], plan=plan))
+    assert not any("made for a GPU" in line for line in seen([]))
+
+
 def test_a_failure_that_a_second_worker_comes_upon_again_is_said_once(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -134,6 +149,13 @@ def test_a_given_batch_is_not_looked_for() -> None:
 def test_loss_and_throughput_are_curves() -> None:
     curves = seen([*BEGINNING, *CASE[:4], steps(FIRST, [100.0, 200.0, 150.0])])[3]
     assert curves.split() == ["loss", "9.6800", "█▅▁", "tokens/s", "88,747", "█▁▃"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_loss_stays_that_of_the_last_step_before_rounds(width: int) -> None:
+    curves = seen([*BEGINNING, *CASE[:7]], width)[3]
+    assert curves.startswith("loss before rounds   9.6700 ") and "tokens/s" in curves
+    assert not curves.endswith("…")
 
 
 @pytest.mark.parametrize("width", [80, 200])

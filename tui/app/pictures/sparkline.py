@@ -35,9 +35,12 @@ def sparkline(
 
 
 def _level(value: float, low: float, high: float, levels: int) -> int:
-    """1 for the lowest to `levels` for the highest; in the middle where the scale has no length."""
+    """1 for the lowest to `levels` for the highest; in the middle where the scale has no length.
+
+    A scale that ends below where it begins has its bounds from elsewhere: all is beyond one of them.
+    """
     if high <= low:
-        return (levels + 1) // 2
+        return 1 if value < low else levels if value > high else (levels + 1) // 2
     share = (min(max(value, low), high) - low) / (high - low)
     return 1 + min(int(share * levels), levels - 1)
 

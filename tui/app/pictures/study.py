@@ -12,7 +12,7 @@ from profiler.training.model import VOCAB, Training
 from profiler.training.plan import TrainingPlan
 from profiler.training.rows import TrainingRow
 from profiler.training.study import StudyTable
-from profiler.training.wording import TRAINING_STATUS_WORDS, tokens_per_s
+from profiler.training.wording import TRAINING_STATUS_WORDS, difference_words, tokens_per_s
 from tui.app.glyphs import Glyphs
 from tui.app.pictures.cells import Cell, Grid, Tail
 from tui.tables.columns import BAD, MUTED, WARNING
@@ -39,8 +39,8 @@ class Study:
     implementations: tuple[str, ...] = ()
     baseline: str | None = None
     rows: Mapping[Key, TrainingRow] | None = None
-    differences: Mapping[Training, tuple[float, float]] | None = None
-    """In tokens/s and percent, between the two that are compared."""
+    differences: Mapping[Training, tuple[str, str]] | None = None
+    """In tokens/s and percent, between the two that are compared, as they are shown."""
     compared: tuple[str, str] | None = None
     running: int | None = None
     """The number of the case under way."""
@@ -103,8 +103,8 @@ def study_of(
                 mode=table.mode,
             )
             trainings.append(training)
-            if each.difference is not None and each.difference_percent is not None:
-                differences[training] = each.difference, each.difference_percent
+            if any(told := difference_words(each)):
+                differences[training] = told
     compared = {table.compared for table in tables}
     return Study(
         trainings=tuple(trainings),
@@ -231,5 +231,5 @@ def _tail(study: Study) -> Tail | None:
     texts = []
     for training in study.trainings:
         found = study.differences.get(training)
-        texts.append(f"{found[0]:+,.0f} {found[1]:+6.1f}" if found else "")
+        texts.append(f"{found[0]} {found[1]:>6}" if found else "")
     return Tail(titles, tuple(texts))

@@ -1,4 +1,7 @@
-"""The cases of one row of training: what each is at, its loss and its tokens/s step by step."""
+"""The cases of one row of training: what each is at, its loss and its tokens/s step by step.
+
+Losses end where rounds begin: from there on all implementations update the same parameters in turn.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ _LONGEST_NAME = 20
 _STATE = 15  # "step 104 of 125"
 _LONGEST_STATE = 20  # "skipped at step 1040"
 _LOSS, _TOKENS = 6, 9
+_LOSS_NAMES = ("loss before rounds", "loss")
 _LEAST_SPARK = 6
 _LONGEST_SPARK = 60
 _MOST_ROWS = 3
@@ -54,6 +58,7 @@ class CaseLine:
     name: str
     state: str
     losses: tuple[float | None, ...] = ()
+    """Of the steps before the rounds."""
     tokens_per_s: tuple[float, ...] = ()
     shown: float | None = None
     """Tokens/s of the measured steps; of the last step while there are none."""
@@ -197,7 +202,7 @@ class _Layout:
     @classmethod
     def fitting(cls, cases: Sequence[CaseLine], width: int, rows: int) -> _Layout:
         name = min(max(len(case.name) for case in cases), _LONGEST_NAME)
-        longest = max((len(case.state) for case in cases if case.losses), default=0)
+        longest = max((len(case.state) for case in cases if case.tokens_per_s), default=0)
         state = min(max(longest, _STATE), _LONGEST_STATE)
         taken = 2 + name + _GAP + state + 2 * (_GAP + 1) + _LOSS + _TOKENS
         spark = min((width - taken) // 2, _LONGEST_SPARK)
@@ -206,19 +211,29 @@ class _Layout:
         return cls(name, state, spark, rows, width)
 
     def header(self, title: str, look: Look) -> Text:
-        """What row it is, and what the figures are."""
-        figures = "".join(
-            " " * _GAP + f"{figure:>{self.spark + bool(self.spark) + size}}"
-            for figure, size in (("loss", _LOSS), ("tokens/s", _TOKENS))
-        )
+        """What row it is, and what the figures are; that losses end before the rounds where there is room."""
         end = 2 + self.name + _GAP + self.state
-        room = end + len(figures) - len(figures.lstrip()) - _GAP
+        figures = self._figures(_LOSS_NAMES[0])
+        if len(figures) - len(figures.lstrip()) < _GAP or len(title) > self._title_room(figures):
+            figures = self._figures(_LOSS_NAMES[1])
+        room = self._title_room(figures)
         line = Text(_shortened(title, room), look.header, no_wrap=True, end="")
         line.truncate(room)
         line = Text.assemble(line, no_wrap=True, end="")
         line.append(figures.lstrip().rjust(end + len(figures) - line.cell_len), look.muted)
         line.truncate(self.width)
         return line
+
+    def _figures(self, loss: str) -> str:
+        """The titles over a case's figures."""
+        titles = ((loss, _LOSS), ("tokens/s", _TOKENS))
+        return "".join(
+            " " * _GAP + f"{name:>{self.spark + bool(self.spark) + size}}" for name, size in titles
+        )
+
+    def _title_room(self, figures: str) -> int:
+        before = 2 + self.name + _GAP + self.state + len(figures) - len(figures.lstrip())
+        return before - _GAP
 
     def draw(self, case: CaseLine, glyphs: Glyphs, look: Look) -> list[Text]:
         """A case's lines: the figures stand on the lowest."""
@@ -228,7 +243,7 @@ class _Layout:
         last.append(f"{shown:<{self.name}}", Style(color=colour_of(case.name)))
         last.append(" " * _GAP)
         style = look.bad if case.bad else look.muted
-        if not case.losses:
+        if not case.tokens_per_s:
             last.append(case.state, look.warning if case.under_way else style)
             if last.cell_len > self.width:
                 last.truncate(self.width - 1)
@@ -236,9 +251,10 @@ class _Layout:
             return [last]
         last.append(f"{case.state:<{self.state}.{self.state}}", style)
         above = [Text(" " * last.cell_len, no_wrap=True, end="") for _ in range(self.rows - 1)]
+        speeds = squeezed(case.tokens_per_s, self.spark)
         figures = (
             (squeezed(case.losses, self.spark), None, _loss(case.losses), _LOSS),
-            (squeezed(case.tokens_per_s, self.spark), _floor(case.tokens_per_s), _tokens(case), _TOKENS),
+            (speeds, floor(speeds), _tokens(case), _TOKENS),
         )
         for values, low, figure, size in figures:
             if self.spark:
@@ -263,14 +279,15 @@ def _shortened(title: str, width: int) -> str:
     return ", ".join(clauses)
 
 
-def _floor(speeds: Sequence[float]) -> float | None:
-    """Where the scale of tokens/s begins: noise of a hundredth is not to look like a course."""
-    return max(speeds) / 2 if speeds else None
+def floor(speeds: Sequence[float | None]) -> float | None:
+    """Where the scale of tokens/s begins, as drawn: noise of a hundredth is not to look like a course."""
+    return max((speed for speed in speeds if speed is not None), default=0.0) / 2 or None
 
 
 def _loss(losses: Sequence[float | None]) -> str:
-    last = losses[-1] if losses else None
-    return "NaN" if last is None else f"{last:.3f}"[:_LOSS]
+    if not losses:
+        return "-"
+    return "NaN" if losses[-1] is None else f"{losses[-1]:.3f}"[:_LOSS]
 
 
 def _tokens(case: CaseLine) -> str:

@@ -33,7 +33,7 @@ from tui.app.glyphs import Glyphs
 from tui.app.pictures.case_facts import Pen
 from tui.app.pictures.look import Look
 from tui.app.pictures.sparkline import sparkline
-from tui.app.pictures.train_cases import over, squeezed
+from tui.app.pictures.train_cases import floor, over, squeezed
 
 _LABEL_WIDTH = 13
 _WIDEST = 100  # the eye loses the line in wider ones
@@ -49,6 +49,8 @@ class TrainingFacts:
     record: TrainingRecord | None
     baseline: str | None
     command: str
+    kernels: str = "kernels"
+    """What attention's share is of: on the CPU of operators."""
 
 
 def sheet(facts: TrainingFacts, width: int, *, look: Look, glyphs: Glyphs) -> list[Text]:
@@ -134,7 +136,7 @@ def _parts(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
 def _attention(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
     share = facts.row.attention_percent
     if share is not None:
-        yield from pen.flow(f"{percent(share)} % of the time of all kernels in a step")
+        yield from pen.flow(f"{percent(share)} % of the time of all {facts.kernels} in a step")
     busy = facts.row.gpu_busy_percent
     if busy is not None:
         waits = ": launch-bound, the rest it waits for the host" if facts.row.is_launch_bound else ""
@@ -179,33 +181,46 @@ def _batch(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
         yield from pen.flow(f"tried: {tried(record.batches)}", pen.look.muted)
 
 
-def _courses(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
-    """The loss step by step."""
+def _losses(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
+    """Step by step, as long as the parameters are the implementation's own."""
     losses = facts.record.losses if facts.record else []
-    if not losses:
-        return
     known = [each for each in losses if each is not None]
     if known:
-        yield from _course(losses, None, pen)
-        first, last = known[0], known[-1]
-        yield from pen.flow(f"{loss(first)} at first, {loss(last)} after {count(len(losses), 'step')}")
+        yield from _course(squeezed(losses, _course_width(pen)), None, pen)
+        yield from pen.flow(f"{loss(known[0])} at first, {loss(known[-1])} in step {len(losses):,}")
     if len(known) < len(losses):
         yield from pen.flow(f"not finite in {count(len(losses) - len(known), 'step')}", pen.look.bad)
+    if facts.record and facts.record.measured:
+        whence = "it ends where rounds begin" if losses else "not shown"
+        yield from pen.flow(
+            f"{whence}: in rounds all implementations update the same parameters in turn", pen.look.muted
+        )
 
 
 def _speeds(facts: TrainingFacts, pen: Pen) -> Iterator[Text]:
     """Tokens/s step by step, the scale from half of the highest."""
     speeds = facts.record.steps_tokens_per_s if facts.record else []
     if speeds:
-        yield from _course(speeds, max(speeds) / 2, pen)
+        shown = squeezed(speeds, _course_width(pen))
+        yield from _course(shown, floor(shown), pen)
         measured = len(facts.record.measured_steps_ms) if facts.record else 0
-        yield from pen.flow(
-            f"of {count(len(speeds), 'step')} the last {measured} are measured", pen.look.muted
-        )
+        yield from pen.flow(_measured_of(len(speeds), measured), pen.look.muted)
 
 
-def _course(values: Sequence[float | None], low: float | None, pen: Pen) -> Iterator[Text]:
-    shown = squeezed(values, min(pen.width, _LONGEST_BAR))
+def _measured_of(steps: int, measured: int) -> str:
+    """How many steps count: "of 28 steps the last 24 are measured"."""
+    if not measured:
+        return f"{count(steps, 'step')}, none of them measured"
+    if measured == steps:
+        return f"{count(steps, 'step')}, {'which is' if steps == 1 else 'all'} measured"
+    return f"of {count(steps, 'step')} the last {'is' if measured == 1 else f'{measured:,} are'} measured"
+
+
+def _course_width(pen: Pen) -> int:
+    return min(pen.width, _LONGEST_BAR)
+
+
+def _course(shown: Sequence[float | None], low: float | None, pen: Pen) -> Iterator[Text]:
     for line in sparkline(shown, len(shown), pen.glyphs, low=low, rows=_SPARK_ROWS):
         yield Text(line, pen.look.spark)
 
@@ -276,7 +291,7 @@ _BLOCKS: tuple[dict[str, _Draw], ...] = (
     {"step": _step, "": _parts, "attention": _attention},
     {"MFU": _mfu, "clocks": _clocks},
     {"batch": _batch, "memory": _memory},
-    {"loss": _courses},
+    {"loss": _losses},
     {"tokens/s": _speeds},
     {"first step": _compiling, "graph breaks": _breaks},
     {"agreement": _agreement},

@@ -19,7 +19,7 @@ from profiler.events import CatalogEntry
 from profiler.results.rows import rows
 from profiler.units import describe_shape
 from profiler.workload import Attention
-from tui.app.activity import activity, is_live, why_nothing
+from tui.app.activity import NO_SHAPE, activity, has_no_shape, is_live, why_nothing
 from tui.app.bench_driver import Stage
 from tui.app.choice import Choice, device_info
 from tui.app.metrics import BY_ID, METRICS, Metric
@@ -285,6 +285,7 @@ class BenchScreen(Screen[None]):
         if self._shown is None or not self.is_mounted:
             return
         view, lines = self._shown, self._lines()
+        self._show_picker(not has_no_shape(view))
         note = "" if lines else why_nothing(self._shown, self._choice)
         is_measuring = self._stage is not None
         self.query_one(ResultsTable).update(
@@ -301,9 +302,17 @@ class BenchScreen(Screen[None]):
         telemetry.update(view.recording.telemetry, gpu or (view.hello.gpu if view.hello else None), kind)
         self._paint_status(view, lines)
 
+    def _show_picker(self, shows: bool) -> None:
+        """Where a recording has no shape there is none to be turned."""
+        picker = self.query_one(Picker)
+        if picker.display != shows:
+            picker.display = shows
+            (picker if shows else self.query_one(ResultsTable)).focus()
+
     def _paint_status(self, view: View, lines: list[Line]) -> None:
         device = _device(view.hello) if view.hello else "connecting"
-        left = [(describe_shape(self._choice.workload()), "value"), (device, "")]
+        shape = NO_SHAPE if has_no_shape(view) else describe_shape(self._choice.workload())
+        left = [(shape, "value"), (device, "")]
         self.query_one(StatusLine).update(left, activity(view, self._choice, lines, self._stage, self._seen))
 
 

@@ -31,6 +31,7 @@ class CompareScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "Back", id="compare.back", tooltip="To the sessions"),
         Binding("b", "turn", "Next base", id="compare.base", tooltip="Compare with the next session instead"),
+        Binding("r", "again", "Read again", id="compare.again", tooltip="Compare what is measured by now"),
         Binding("e", "export", "Export", id="compare.export", tooltip="Write the comparison as Markdown"),
     ]
 
@@ -71,12 +72,21 @@ class CompareScreen(Screen[None]):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing to write before there is something."""
+        """Nothing to write before there is something, nothing to read again of what is closed."""
+        if action == "again":
+            return any(recording.finished is None for recording in self._recordings.values())
         return action != "export" or self._comparison is not None
 
     def action_turn(self) -> None:
         """Let the second session be the base, and the base the last."""
         self._paths = [*self._paths[1:], self._paths[0]]
+        self._begin()
+
+    def action_again(self) -> None:
+        """Read the sessions again that were not closed: one that is being measured has more by now."""
+        self._recordings = {
+            path: recording for path, recording in self._recordings.items() if recording.finished
+        }
         self._begin()
 
     def action_export(self) -> None:

@@ -111,6 +111,11 @@ class PlanScreen(Screen[None], Generic[_State]):
     def _can_measure(self) -> bool:
         return self._view.can_measure and self._view.hello is not None
 
+    @property
+    def _why_left(self) -> str:
+        """Why a recording is not, or was not, gone on with here; "" where nothing speaks against it."""
+        return self._view.cannot_go_on or self._view.refused
+
     def _fill(self) -> None:
         """Hand the form what was proposed; before there is a form, on_mount will."""
         raise NotImplementedError

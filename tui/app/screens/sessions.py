@@ -23,8 +23,7 @@ from textual.worker import WorkType
 from profiler.session.edit import add_note, label_problem, note_problem, relabel
 from profiler.session.file import SessionError
 from profiler.session.listing import SessionSummary, newest_first, session_files, summary
-from profiler.session.reader import read_session
-from profiler.session.recording import Recording
+from profiler.session.reader import read_recording
 from profiler.units import count, listed, plain_text
 from tui.app.exporting import export_and_say
 from tui.app.screens.prompt import PromptScreen
@@ -194,6 +193,8 @@ class SessionsScreen(Screen[None]):
             self._refuse(f"no more than {len(ascii_uppercase)} sessions can be compared")
         else:
             self._marked.append(path)
+            if event.session.ending == "running":
+                self.notify("it is still being measured: what it has by then is compared", timeout=5)
         self._paint()
 
     def on_session_table_moved(self, event: SessionTable.Moved) -> None:
@@ -266,7 +267,7 @@ class SessionsScreen(Screen[None]):
         """Write the session's report."""
         if session := self._table.session:
             try:
-                recording = Recording.of(read_session(session.path).events)
+                recording = read_recording(session.path).recording
             except SessionError as error:
                 self._refuse(str(error))
             else:

@@ -56,7 +56,12 @@ class SweepScreen(PlanScreen[SweepState]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="sweep.pause", tooltip="Begin no further shape, or go on"),
         Binding(
-            "x", "skip", "Skip", show=False, id="sweep.skip", tooltip="Leave this shape, go on with the next"
+            "x",
+            "skip",
+            "Skip shape",
+            show=False,
+            id="sweep.skip",
+            tooltip="Leave this shape, go on with the next",
         ),
         Binding("S", "stop", "Stop", id="sweep.stop", tooltip="Measure nothing more"),
         Binding("R", "resume", "Resume", id="sweep.resume", tooltip="Measure what is missing"),
@@ -98,7 +103,7 @@ class SweepScreen(PlanScreen[SweepState]):
             "pause": running,
             "skip": running,
             "stop": running,
-            "resume": self._can_resume,
+            "resume": self._is_left and not self._view.cannot_go_on,
             "new": self._can_measure and not self._shows_form,
             "chart": has_sweep and not self._shows_form,
             "kind": has_sweep and not self._shows_form,
@@ -152,7 +157,8 @@ class SweepScreen(PlanScreen[SweepState]):
         self.post_message(self.Opened(message.case))
 
     @property
-    def _can_resume(self) -> bool:
+    def _is_left(self) -> bool:
+        """Whether a sweep that is over has not come to everything."""
         resting = not self._state.is_running and self._view.mode in ("live", "recording")
         return resting and self._state.sweep.missing > 0
 
@@ -209,8 +215,9 @@ class SweepScreen(PlanScreen[SweepState]):
             )
         state, sweep = self._state, self._state.sweep
         note = ""
-        if self._can_resume:
-            note = f"{count(sweep.missing, 'case')} not measured: press R to measure what is missing"
+        if self._is_left:
+            missing = count(sweep.missing, "case")
+            note = f"{missing} not measured: {self._why_left or 'press R to measure what is missing'}"
         elif not sweep.shapes:
             note = "nothing was swept in this session"
         shown = metric.title if metric.which else f"{SHORT_PASS[self._which]} {metric.title}"

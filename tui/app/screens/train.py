@@ -10,20 +10,19 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Footer
 
-from profiler.engine.control import Hello
 from profiler.machine.environment import Device
 from profiler.results import wording
 from profiler.training.model import Training
 from profiler.training.plan import TrainingPlan
 from profiler.units import count, plain_text
-from tui.app.choice import Choice, device_info
+from tui.app.choice import device_info
 from tui.app.pictures import sweep_head
 from tui.app.pictures.sessions import short_device
 from tui.app.pictures.study import caption, study_grid, title
 from tui.app.pictures.train_cases import Lines, case_line, summary
 from tui.app.reproduce_training import training_command
 from tui.app.screens.plan_screen import PlanScreen
-from tui.app.train_choice import train_of
+from tui.app.train_choice import TrainChoice, train_of
 from tui.app.train_state import TrainState, was_skipped
 from tui.app.widgets.grid import GridTable
 from tui.app.widgets.sweep_head import SweepHead
@@ -55,10 +54,24 @@ class TrainScreen(PlanScreen[TrainState]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="train.pause", tooltip="Begin no further row, or go on"),
-        Binding("x", "skip", "Skip", id="train.skip", tooltip="Leave this row, go on with the next"),
+        Binding(
+            "x",
+            "skip",
+            "Skip row",
+            id="train.skip",
+            tooltip="Leave this row, all its implementations, and go on with the next; measured steps stay",
+        ),
         Binding("S", "stop", "Stop", id="train.stop", tooltip="Train nothing more"),
         Binding("R", "resume", "Resume", id="train.resume", tooltip="Train what is missing"),
         Binding("n", "new", "New", id="train.new", tooltip="Choose what to train"),
+        Binding(  # where the keys of a run take the footer's room
+            "n",
+            "new_instead",
+            "New",
+            show=False,
+            id="train.new_instead",
+            tooltip="Choose what to train in place of what runs",
+        ),
         Binding(
             "d",
             "details",
@@ -84,8 +97,8 @@ class TrainScreen(PlanScreen[TrainState]):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(TrainState(), id=id)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]
-        self._filled: tuple[Choice, Hello] | None = None
-        """What the form was filled from."""
+        self._filled: tuple[TrainChoice, Device] | None = None
+        """What the form was filled with; what a person changed in it since stays."""
         self._skipping: Training | None = None
         """The row that is to be left, until it is."""
 
@@ -104,16 +117,21 @@ class TrainScreen(PlanScreen[TrainState]):
         running, has_table = self._state.is_running, bool(self._state.study.trainings)
         offered = {
             "pause": running and self._view.can_measure and not self._shows_form,
-            "skip": running and self._view.can_measure and not self._shows_form,
+            "skip": running and self._view.can_measure and not self._shows_form and self._has_next,
             "stop": running and self._view.can_measure,
-            "resume": self._can_resume,
-            "new": self._can_measure and not self._shows_form,
+            "resume": self._is_left and not self._view.cannot_go_on,
+            "new": self._can_measure and not self._shows_form and not running,
+            "new_instead": self._can_measure and not self._shows_form and running,
             "details": has_table and not self._shows_form,
             "baseline": has_table and not self._shows_form and len(self._state.study.implementations) > 1,
             "copy": self._shows_form or has_table,
             "leave_form": has_table and self._shows_form,
         }
         return offered.get(action, True)
+
+    def action_new_instead(self) -> None:
+        """The form, while something runs."""
+        self.action_new()
 
     def action_skip(self) -> None:
         self._skipping = self._under_way
@@ -165,7 +183,14 @@ class TrainScreen(PlanScreen[TrainState]):
         return row.training if row else None
 
     @property
-    def _can_resume(self) -> bool:
+    def _has_next(self) -> bool:
+        """Whether there is a row to go on with: on the last one, to leave it is to stop."""
+        plan = self._view.training
+        return plan is None or self._under_way != plan.trainings[-1]
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether a run that is over has not come to everything."""
         resting = not self._state.is_running and self._view.mode in ("live", "recording")
         return resting and self._state.study.done < self._state.study.count
 
@@ -176,11 +201,15 @@ class TrainScreen(PlanScreen[TrainState]):
     def _fill(self) -> None:
         """Hand the form what was proposed, once; before there is a form, on_mount will."""
         hello = self._view.hello
-        if hello is not None and self._proposed is not None and self._filled != (self._proposed, hello):
-            device = Device(hello.name, device_info(hello), hello.gpu)
+        if hello is None or self._proposed is None:
+            return
+        runnable = [entry.name for entry in hello.catalog if entry.unavailable is None]
+        device = Device(hello.name, device_info(hello), hello.gpu)
+        filled = train_of(self._proposed, hello.kind, runnable), device
+        if self._filled != filled:
             for form in self.query(TrainForm):
-                form.update(train_of(self._proposed, hello.kind), device)
-                self._filled = self._proposed, hello
+                form.update(*filled)
+                self._filled = filled
 
     def _paint(self, *, anew: bool) -> None:
         """Hand every part what it shows; the table only where it is another."""
@@ -238,9 +267,9 @@ class TrainScreen(PlanScreen[TrainState]):
                 note="it takes the place of what is being measured" if state.is_running else "",
             )
         note = ""
-        if self._can_resume:
+        if self._is_left:
             missing = count(study.count - study.done, "case")
-            note = f"{missing} not measured: press R to train what is missing"
+            note = f"{missing} not measured: {self._why_left or 'press R to train what is missing'}"
         elif not study.trainings:
             note = "nothing was trained in this session"
         return sweep_head.Head(
@@ -248,8 +277,8 @@ class TrainScreen(PlanScreen[TrainState]):
             hint=_legend(study.baseline if len(study.implementations) > 1 else None),
             done=study.done,
             count=study.count,
-            elapsed_s=int(state.pace.elapsed_s) if state.is_running else None,
-            left_s=state.left_s() if state.is_running else None,
+            elapsed_s=int(state.elapsed_s) if state.is_running else None,
+            left_s=state.left_s(self._view) if state.is_running else None,
             is_running=state.is_running,
             paused=self._view.paused and state.is_running,
             skipping=self._skipping is not None,

@@ -106,6 +106,7 @@ class TrainingDetailsScreen(Screen[None]):
             record=record,
             baseline=baseline,
             command=training_command(plan, [row.training], names),
+            kernels="operators" if plan.device == "cpu" else "kernels",
         )
 
     def _head(self, width: int) -> list[Text]:
@@ -126,5 +127,5 @@ class TrainingDetailsScreen(Screen[None]):
     def _sheet(self, width: int) -> list[Text]:
         pager = self.query_one(Pager)
         if self._facts is None:
-            return [Text(f"Case {self._case} has not begun.", pager.look.muted)]
+            return [Text(f"Case {self._case} has not begun: escape leads back.", pager.look.muted)]
         return sheet(self._facts, width, look=pager.look, glyphs=pager.glyphs)

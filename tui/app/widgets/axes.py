@@ -5,12 +5,11 @@ from __future__ import annotations
 from textual.message import Message
 
 from profiler.plans.plan import Plan
+from tui.app.questions import Questions
 from tui.app.sweep_choice import EMPTY, FIELDS, HELP, SweepChoice, extent, label
-from tui.app.widgets.form import Form, Questions
+from tui.app.widgets.form import Form
 
-_QUESTIONS = Questions(
-    fields=FIELDS, label=label, help=HELP, empty=EMPTY, long=frozenset(("impl",)), extent=extent, first="seq"
-)
+_QUESTIONS = Questions(fields=FIELDS, label=label, help=HELP, empty=EMPTY, extent=extent, first="seq")
 
 
 class AxesForm(Form[Plan]):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, Generic
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -15,64 +14,19 @@ from profiler.plans.plan import PlanError
 from profiler.units import plain_text
 from tui.app.line_edit import LineEdit
 from tui.app.pictures.case_facts import wrapped
+from tui.app.questions import Answers, PlanT, Questions, at_fault
 from tui.app.widgets.painted import Painted
 
-PlanT = TypeVar("PlanT")
-PlanT_co = TypeVar("PlanT_co", covariant=True)
-
 _LABEL_WIDTH = 17
-_VALUE_WIDTH = 26
 _FOOT_LINES = 4
 _COMMAND_LINES = 3
-
-
-class Answers(Protocol[PlanT_co]):
-    """The texts of a form, and the plan that they make."""
-
-    def shown(self, field: str) -> str:
-        """What is to be read in a field."""
-        ...
-
-    def belongs_to_preset(self, field: str) -> bool:
-        """Whether a field's value is a preset's, so that changing it leaves the preset."""
-        ...
-
-    def typed(self, field: str, text: str) -> Self:
-        """With another text in a field."""
-        ...
-
-    def stepped(self, field: str, direction: int) -> Self:
-        """With the next of a field's usual values; itself where the field has none."""
-        ...
-
-    def plan(self, device: Device) -> PlanT_co:
-        """What the texts describe; raises PlanError where that is nothing."""
-        ...
-
-
-@dataclass(frozen=True)
-class Questions(Generic[PlanT]):
-    """What a form asks: its fields in order, and what is said of them.
-
-    `empty` is what an empty field stands for, `long` are those whose texts may take the whole line.
-    `extent` is how much a plan measures, and `command` what measures it without the app, where that is said.
-    """
-
-    fields: tuple[str, ...]
-    label: Callable[[str], str]
-    help: Mapping[str, str]
-    empty: Mapping[str, str]
-    long: frozenset[str]
-    extent: Callable[[PlanT], str]
-    first: str
-    """Where the cursor is at the start."""
-    command: Callable[[PlanT], str] | None = None
 
 
 class Form(Painted, Generic[PlanT], can_focus=True):
     """The fields, with what they amount to below; enter types a value, or starts on the last row.
 
     What cannot be measured is said in place, at every change, and is not started; enter does not take it.
+    The rows that are at fault are marked, and each says what is wrong with it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -93,6 +47,10 @@ class Form(Painted, Generic[PlanT], can_focus=True):
         self._device: Device | None = None
         self._plan: PlanT | None = None
         self._refusal = ""
+        self._right = choice
+        """What the form began with."""
+        self._wrong: dict[str, str] = {}
+        """The fields at fault, and what is wrong with them."""
         self._row = questions.fields.index(questions.first)
         self._editor: LineEdit | None = None
 
@@ -113,17 +71,24 @@ class Form(Painted, Generic[PlanT], can_focus=True):
     def update(self, choice: Answers[PlanT], device: Device | None) -> None:
         """Show other texts, for a device."""
         if (choice, device) != (self._choice, self._device):
-            self._choice, self._device = choice, device
+            self._choice, self._right, self._device = choice, choice, device
             self._check(choice)
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The rows, scrolled so that the cursor's is in view; what they amount to stays below them."""
-        lines = [self._field(index, width) for index in range(self._start)]
+        lines = [self._field(index, width - 2) for index in range(self._start)]
         top, room = self._in_view(height)
         visible = lines[top : top + room]
+        if top:
+            self._mark(visible[0], self.glyphs.up, width)
         if top + room < self._start:
-            visible[-1].append(f" {self.glyphs.down}", self.look.muted)
+            self._mark(visible[-1], self.glyphs.down, width)
         return [*visible, Text(), *self._foot(width)]
+
+    def _mark(self, line: Text, arrow: str, width: int) -> None:
+        """That there are more rows above or below, where the details have it too: in the last column."""
+        line.truncate(width - 2, pad=True)
+        line.append(f" {arrow}", self.look.value)
 
     def action_move(self, rows: int) -> None:
         """Move the cursor, as far as there are rows."""
@@ -243,24 +208,29 @@ class Form(Painted, Generic[PlanT], can_focus=True):
         self.paint()
 
     def _judge(self, choice: Answers[PlanT]) -> None:
-        """Make the plan, or find out why there is none."""
-        self._plan, self._refusal = None, ""
+        """Make the plan, or find out why there is none, and which fields are at fault."""
+        self._plan, self._refusal = self._plan_of(choice)
+        self._wrong = at_fault(
+            choice, self._right, self._questions.fields, lambda other: self._plan_of(other)[1]
+        )
+
+    def _plan_of(self, choice: Answers[PlanT]) -> tuple[PlanT | None, str]:
+        """The plan, or None and why there is none."""
         if self._device is None:
-            self._refusal = "the engine has not said yet what it measures on"
-            return
+            return None, "the engine has not said yet what it measures on"
         try:
-            self._plan = choice.plan(self._device)
+            return choice.plan(self._device), ""
         except PlanError as error:
-            self._refusal = plain_text(str(error))
+            return None, plain_text(str(error))
 
     def _field(self, index: int, width: int) -> Text:
         field, is_here = self._questions.fields[index], index == self._row
-        line = Text(f"{self.glyphs.cursor if is_here else ' '} ")
+        is_wrong = field in self._wrong
+        line = Text(self.glyphs.cursor if is_here else " ")
+        line.append("!" if is_wrong else " ", self.look.bad)
         label = self._questions.label(field)
         line.append(f"{label:<{_LABEL_WIDTH}}", self.look.header if is_here else self.look.muted)
-        room = max(8, min(_VALUE_WIDTH, width - line.cell_len))
-        is_wide = field in self._questions.long or (is_here and self._editor is not None)
-        room = max(room, width - line.cell_len) if is_wide else room
+        room = max(8, width - line.cell_len)
         if is_here and self._editor is not None:
             line.append_text(self._typed(self._editor, room))
             return line
@@ -268,6 +238,7 @@ class Form(Painted, Generic[PlanT], can_focus=True):
         value = plain_text(shown) or self._questions.empty.get(field, "as usual")
         value = value if len(value) <= room else value[: room - 1] + self.glyphs.ellipsis
         style = self.look.muted if not shown or self._choice.belongs_to_preset(field) else self.look.value
+        style = self.look.bad if is_wrong else style
         if is_here:
             style += self.look.cursor if self.has_focus else self.look.cursor_away
         line.append(value, style)
@@ -299,11 +270,17 @@ class Form(Painted, Generic[PlanT], can_focus=True):
             if line.cell_len + len(extent) > width:  # over what is seen above
                 extent = extent.partition(" over ")[0]
             line.append(extent, self.look.header)
-            return [line, *self._command(self._plan, width), Text(), help_line]
+            return [line, *self._command(self._plan, width), self._warning(self._plan), help_line]
         indent = " " * (_LABEL_WIDTH + 2)
-        words = Text(self._refusal, self.look.bad).wrap(self.app.console, max(20, width - len(indent)))
+        refusal = self._wrong.get(field, self._refusal)
+        words = Text(refusal, self.look.bad).wrap(self.app.console, max(20, width - len(indent)))
         first, *rest = words or [Text()]
         return [line + first, Text(indent) + rest[0] if rest else Text(), help_line]
+
+    def _warning(self, plan: PlanT) -> Text:
+        """What is to be said before it is started; an empty line where there is nothing."""
+        said = self._questions.warning(plan) if self._questions.warning else ""
+        return Text(f"  {said}" if said else "", self.look.warning)
 
     def _command(self, plan: PlanT, width: int) -> list[Text]:
         """What measures it without the app, in as many lines as there are for it."""

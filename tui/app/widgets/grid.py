@@ -100,9 +100,11 @@ class GridTable(Painted, can_focus=True):
         self._settle()
 
     def action_open(self) -> None:
-        """Open what is behind the cell under the cursor, if there is something."""
+        """Open what is behind the cell under the cursor, or say that there is nothing."""
         if self.case is not None:
             self.post_message(self.Opened(self.case))
+        elif self._grid.cells:
+            self.notify("nothing of this cell has been measured: there is no more to show", timeout=3)
 
     def on_click(self, event: Click) -> None:
         """A click brings the cursor to a cell; a second one opens it."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from rich.text import Text
 from textual.message import Message
 
+from profiler.training.pace import takes_long
 from profiler.training.plan import TrainingPlan
 from tui.app.pictures.train_cases import Lines, draw
+from tui.app.questions import Questions
 from tui.app.reproduce_training import training_command
 from tui.app.train_choice import EMPTY, FIELDS, HELP, TrainChoice, extent, label
-from tui.app.widgets.form import Form, Questions
+from tui.app.widgets.form import Form
 from tui.app.widgets.painted import Painted
 
 _QUESTIONS = Questions(
@@ -17,10 +19,10 @@ _QUESTIONS = Questions(
     label=label,
     help=HELP,
     empty=EMPTY,
-    long=frozenset(("impl", "model", "context")),
     extent=extent,
     first="model",
     command=training_command,
+    warning=takes_long,
 )
 
 
