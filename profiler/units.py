@@ -24,6 +24,8 @@ _ESCAPE = re.compile(
 
 def plain_text(text: str) -> str:
     """`text` on one line and harmless in a terminal: no escapes, no control or invisible characters."""
+    if text.isprintable():  # as nearly every text is
+        return text.strip()
     kept = []
     for character in _ESCAPE.sub("", text):
         category = unicodedata.category(character)
@@ -48,9 +50,14 @@ def ms(value: float) -> str:
 
 
 def margin(fraction: float | None) -> str:
-    """How far the wider side of an interval is from its median: "±0.4%"; "" for one sample too few."""
+    """How far the wider side of an interval is from its median: "±0.4%"; "" for one sample too few.
+
+    An interval wider than the value itself says no more than that: "±>100%".
+    """
     if fraction is None:
         return ""
+    if abs(fraction) > 1:
+        return "±>100%"
     return f"±{_fixed(abs(fraction) * 100, (10, 1), above=0)}%"
 
 

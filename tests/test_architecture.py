@@ -18,7 +18,13 @@ IMPORT_EACH = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
+exec(sys.argv[2])
 print(json.dumps(sorted(sys.modules)))
+"""
+
+OPEN_AND_TRACK = """
+from profiler.worker.devices import open_device
+open_device("cpu").track(lambda: None)
 """
 
 
@@ -33,10 +39,10 @@ def modules_of(package: str) -> list[str]:
 
 
 @cache
-def loaded_by(*names: str) -> frozenset[str]:
-    """All that is in sys.modules once these are imported, in a process that does nothing else."""
+def loaded_by(*names: str, then: str = "") -> frozenset[str]:
+    """All that is in sys.modules once these are imported, in a process that does only `then` besides."""
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_EACH, json.dumps(names)],
+        [sys.executable, "-c", IMPORT_EACH, json.dumps(names), then],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -72,9 +78,10 @@ def test_nothing_of_the_engine_loads_torch_or_textual() -> None:
 
 
 def test_the_worker_loads_torch_and_nothing_of_the_terminal() -> None:
-    loaded = packages_of(loaded_by("profiler.worker.shape"))
+    loaded = loaded_by("profiler.worker.shape", "profiler.worker.devices", then=OPEN_AND_TRACK)
     assert "torch" in loaded
-    assert not {"tui", "textual", "rich", "click"} & loaded
+    assert not {"tui", "textual", "rich", "click"} & packages_of(loaded)
+    assert not {"torch._dynamo", "torch._inductor"} & loaded  # over a second, and only what compiles needs it
 
 
 def test_the_implementations_are_listed_without_torch_and_know_nothing_above_them() -> None:
@@ -83,7 +90,9 @@ def test_the_implementations_are_listed_without_torch_and_know_nothing_above_the
     assert not {"torch", "flash_attn", "profiler", "tui"} & loaded
 
 
-@pytest.mark.parametrize("module", ["profiler.plans.plan", "profiler.export", "rich", "msgspec", "psutil"])
+@pytest.mark.parametrize(
+    "module", ["profiler.plans.plan", "profiler.export", "importlib.metadata", "rich", "msgspec", "psutil"]
+)
 def test_help_waits_for_nothing_that_only_commands_need(module: str) -> None:
     assert module not in loaded_by("tui.cli")
 

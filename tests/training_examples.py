@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
 
 from profiler.events import (
     Agreement,
@@ -147,6 +149,17 @@ def trained(
         gpu_busy_percent=96.0,
         at_s=at_s,
     )
+
+
+def wavering(events: Iterable[Event]) -> Iterator[Event]:
+    """The same case, every other visit taking a third less time: what is near it is not told from it."""
+    for event in events:
+        if isinstance(event, Steps) and event.round is not None and event.round % 2:
+            fields = ("step_ms", "forward_ms", "backward_ms", "optimizer_ms")
+            shorter = {name: [each / 1.5 for each in getattr(event, name)] for name in fields}
+            yield msgspec.structs.replace(event, **shorter)
+        else:
+            yield event
 
 
 def training_failed(

@@ -25,6 +25,9 @@ FAULTY_WORKER = (sys.executable, str(Path(__file__).with_name("faulty_worker.py"
 
 FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 """The command of a worker without torch that does not keep to the protocol; how is added."""
+ANSWERING_WORKER = (*FAKE_WORKER, "answers", "")
+"""The command of one that keeps to it: for what is the engine's alone, whatever measures."""
+
 STUMBLING_WORKER = (
     sys.executable,
     "-c",

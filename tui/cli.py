@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from profiler import version
-
 # Each command's module under tui.commands, and the line that help shows without importing it.
 _COMMANDS = {
     "open": "Open a saved session in the app.",
@@ -50,6 +48,15 @@ def _module(command: str) -> str:
     return f"{command}_" if iskeyword(command) else command
 
 
+def _tell_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Looked up only when asked for: what is installed is read from disk, a third of the time to start."""
+    if asked and not ctx.resilient_parsing:
+        from profiler.version import VERSION
+
+        click.echo(f"attnprof, version {VERSION}")
+        ctx.exit()
+
+
 @click.group(
     cls=_LazyGroup,
     invoke_without_command=True,
@@ -59,7 +66,14 @@ def _module(command: str) -> str:
         "max_content_width": 100,
     },
 )
-@click.version_option(version.VERSION, prog_name="attnprof")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 @click.option("--device", "device_name", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--impl",

@@ -17,6 +17,7 @@ from tui.output import complain, put
 
 if TYPE_CHECKING:
     from tui.app.app import EngineFor
+    from tui.app.going_on import DeviceHere
     from tui.app.view import Mode
 
 # -P keeps the user's folder off the path: a random.py there is not Python's.
@@ -89,9 +90,10 @@ def launch(
     mode: Mode,
     resume: EngineFor | None = None,
     implementations: Sequence[str] = (),
+    device_here: DeviceHere | None = None,
 ) -> int:
     """Run the app until it is quit; its exit status."""
-    return asyncio.run(_run(client, settings, mode, resume, implementations))
+    return asyncio.run(_run(client, settings, mode, resume, implementations, device_here))
 
 
 async def _run(
@@ -100,12 +102,20 @@ async def _run(
     mode: Mode,
     resume: EngineFor | None,
     implementations: Sequence[str],
+    device_here: DeviceHere | None,
 ) -> int:
     from tui.app.app import AttnprofApp
     from tui.app.saving import said_at_the_end
     from tui.leaving import leaving_on_signals
 
-    app = AttnprofApp(client, settings, mode=mode, resume=resume, implementations=implementations)
+    app = AttnprofApp(
+        client,
+        settings,
+        mode=mode,
+        resume=resume,
+        device_here=device_here,
+        implementations=implementations,
+    )
     try:
         with leaving_on_signals(lambda status: app.exit(status, return_code=status)):
             status = await app.run_async(mouse=settings.mouse)

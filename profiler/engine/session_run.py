@@ -195,17 +195,19 @@ def _is_answered(case: CaseRecord, plan: Plan) -> bool:
 
 def _check_device(path: Path, recording: Recording, device: Device) -> None:
     """Numbers of another kind of device do not belong into the session."""
+    if problem := device_problem(recording, device):
+        raise SessionError(f"'{path}' {problem}")
+
+
+def device_problem(recording: Recording, device: Device) -> str:
+    """Why a session cannot be gone on with on `device`, in a clause about it; "" where it can be."""
     if is_imported(recording):
-        raise SessionError(
-            f"'{path}' was imported: what is measured here is not added to it, `attnprof run` makes its own"
-        )
+        return "was imported: what is measured here is not added to it, `attnprof run` makes its own"
     recorded = recording.header.environment if recording.header else None
     if recorded is None or recorded.device.partition(":")[0] != device.info.kind:
         was = recorded.device if recorded else "nothing known"
-        raise SessionError(f"'{path}' was recorded on {was}, and cannot be gone on with on {device.name}")
+        return f"was recorded on {was}, and cannot be gone on with on {device.name}"
     before, now = recorded.gpu, device.gpu
     if before is None or now is None or before.name == now.name or (before.uuid and before.uuid == now.uuid):
-        return
-    raise SessionError(
-        f"'{path}' was recorded on {before.name}, and this is {now.name}: go on with it where it began"
-    )
+        return ""
+    return f"was recorded on {before.name}, and this is {now.name}: go on with it where it began"

@@ -30,7 +30,16 @@ def test_ms_down_to_a_tenth_of_a_microsecond(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.004, "±0.4%"), (0.0999, "±10%"), (0.0994, "±9.9%"), (0.25, "±25%"), (0, "±0.0%")]
+    ("value", "text"),
+    [
+        (0.004, "±0.4%"),
+        (0.0999, "±10%"),
+        (0.0994, "±9.9%"),
+        (0.25, "±25%"),
+        (0, "±0.0%"),
+        (1, "±100%"),
+        (186.44, "±>100%"),
+    ],
 )
 def test_margin_in_percent(value: float, text: str) -> None:
     assert units.margin(value) == text

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -27,6 +28,7 @@ from profiler.session.recording import Recording
 from profiler.state import STATE_VARIABLE
 from tests.tui.test_run import (
     COMMAND,
+    FAKE_COMMAND,
     HANG_S,
     ROOT,
     assert_gone,
@@ -53,6 +55,8 @@ TINY = Choice(
     implementations=("pytorch", "sdpa-math"),
     baseline="pytorch",
 )
+# An engine without torch that measures at once: for what no measurement has a part in.
+FAKE_ENGINE = ("--device", "cpu", "--engine", shlex.join([*FAKE_COMMAND, "engine"]))
 RECORDED = "20261122T111000Z-h100-80gb-hbm3-demo"
 A_TIME = re.compile(r"pytorch +\*?\d+\.\d")  # the results' row of an implementation, with its first number
 # What the terminal was is noted before the command, and again after it with the command's exit status;
@@ -223,7 +227,7 @@ def test_names_that_cannot_be_looked_at_are_refused_before_the_screen_is_taken(
 def test_a_signal_restores_the_terminal_closes_the_session_and_leaves_no_process(
     number: signal.Signals, opened: Opens
 ) -> None:
-    screen = opened("--device", "cpu")
+    screen = opened(*FAKE_ENGINE)
     screen.wait_for(lambda: has_event(screen.folder, "samples"))
     processes = screen.processes
     processes[0].send_signal(number)
@@ -249,7 +253,7 @@ def test_quitting_while_torch_loads_leaves_no_process_and_no_empty_session(opene
 @needs_tmux
 def test_a_terminal_that_is_closed_ends_everything_with_the_session_closed(opened: Opens) -> None:
     """The connection drops: nobody is there any more to restore anything for."""
-    screen = opened("--device", "cpu")
+    screen = opened(*FAKE_ENGINE)
     screen.wait_for(lambda: has_event(screen.folder, "samples"))
     processes = screen.processes
     screen.tmux("kill-server")

@@ -35,6 +35,8 @@ from tui.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "tui")
+FAKE_COMMAND = (sys.executable, str(ROOT / "tests" / "fake_command.py"))
+"""The same with a worker that loads no torch and answers at once: for what no measurement has a part in."""
 # As small as a shape can be and still have heads.
 TINY = ("--device", "cpu", "--batch", "1", "--heads", "2", "--emb-dim", "32")
 LONG = (*TINY, "--impl", "pytorch", "--seq", "32", "--repeats", "100000000")
@@ -75,9 +77,9 @@ def environ() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
-def attnprof(folder: Path, *args: str) -> Done:
+def attnprof(folder: Path, *args: str, command: Sequence[str] = COMMAND) -> Done:
     done = subprocess.run(
-        [*COMMAND, *args],
+        [*command, *args],
         cwd=folder,
         env=environ(),
         stdin=subprocess.DEVNULL,
@@ -167,7 +169,11 @@ def test_export_last_gives_each_format(single: Done, format_name: str) -> None:
 
 def test_a_variant_is_measured_and_described_by_its_own_name(tmp_path: Path) -> None:
     done = attnprof(
-        tmp_path, "run", *TINY, *["--impl", "sdpa-flash,sdpa-cudnn+compile", "--seq", "16", "--quick"]
+        tmp_path,
+        "run",
+        *TINY,
+        *["--impl", "sdpa-flash,sdpa-cudnn+compile", "--seq", "16", "--quick"],
+        command=FAKE_COMMAND,
     )
     assert "sdpa-cudnn+compile  unsupported  needs a CUDA GPU" in done.stdout.replace("PASS  ", "")
     recording = Recording.of(done.events)
@@ -263,14 +269,14 @@ def test_json_of_several_configurations_is_a_list_with_their_parameters(sweep: D
 
 def test_an_interrupted_sweep_is_gone_on_with_from_the_shape_that_was_lost(tmp_path: Path) -> None:
     options = ("--impl", "pytorch", "--seq", "16,32", "--repeats", "3", "--pass", "fwd")
-    whole = attnprof(tmp_path, "run", *TINY, *options)
+    whole = attnprof(tmp_path, "run", *TINY, *options, command=FAKE_COMMAND)
     assert whole.code == 0
     path = session_of(tmp_path)
     lines = path.read_text().splitlines(keepends=True)
     second = next(n for n, line in enumerate(lines) if '"type":"case"' in line and '"seq_q":32' in line)
     path.write_text("".join(lines[: second + 1]) + lines[second + 1][:20])  # killed in the middle of a line
 
-    done = attnprof(tmp_path, "run", "--resume", "last")
+    done = attnprof(tmp_path, "run", "--resume", "last", command=FAKE_COMMAND)
     assert done.code == 0, done.stderr
     assert session_of(tmp_path) == path
     assert "seq 32" in done.stdout.splitlines()[0]
@@ -282,7 +288,7 @@ def test_an_interrupted_sweep_is_gone_on_with_from_the_shape_that_was_lost(tmp_p
     results = [event for event in session.events if isinstance(event, Result)]
     assert [result.workload.seq_q for result in results] == [16, 32]
 
-    again = attnprof(tmp_path, "run", "--resume", "last")
+    again = attnprof(tmp_path, "run", "--resume", "last", command=FAKE_COMMAND)
     assert again.code == 2
     assert "complete" in again.stderr
     refused = attnprof(tmp_path, "run", "--resume", "last", "--seq", "64")
@@ -293,7 +299,20 @@ def test_an_interrupted_sweep_is_gone_on_with_from_the_shape_that_was_lost(tmp_p
 def test_out_of_memory_is_a_result_and_the_sweep_goes_on(tmp_path: Path) -> None:
     done = attnprof(
         tmp_path,
-        *("run", *TINY, "--impl", "pytorch", "--seq", "256k,32", "--repeats", "3", "-o", "report.md"),
+        *(
+            "run",
+            *TINY,
+            "--impl",
+            "pytorch",
+            "--seq",
+            "256k,32",
+            "--pass",
+            "fwd",
+            "--repeats",
+            "3",
+            "-o",
+            "report.md",
+        ),
     )
     assert done.code == 0
     (failure,) = done.of_type(Failure)
@@ -307,7 +326,8 @@ def test_out_of_memory_is_a_result_and_the_sweep_goes_on(tmp_path: Path) -> None
 
 
 def test_quiet_prints_the_sessions_path_and_nothing_else(tmp_path: Path) -> None:
-    done = attnprof(tmp_path, "run", *TINY, "--seq", "16", "--impl", "pytorch", "--repeats", "1", "--quiet")
+    options = ("--seq", "16", "--impl", "pytorch", "--quiet")
+    done = attnprof(tmp_path, "run", *TINY, *options, command=FAKE_COMMAND)
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout == f"sessions/{session_of(tmp_path).name}\n"
 
@@ -325,7 +345,7 @@ def test_output_to_stdout_is_the_export_alone_with_what_could_not_run_in_it(tmp_
         "-o",
         "-",
     )
-    done = attnprof(tmp_path, "run", *TINY, "--seq", "16", *options)
+    done = attnprof(tmp_path, "run", *TINY, "--seq", "16", *options, command=FAKE_COMMAND)
     assert done.code == 0
     assert done.stderr == f"saved sessions/{session_of(tmp_path).name}\n"
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -340,11 +360,15 @@ def test_output_to_stdout_is_the_export_alone_with_what_could_not_run_in_it(tmp_
 
 @contextmanager
 def running(
-    folder: Path, *args: str, stdout: int = subprocess.PIPE, under: Sequence[str] = ()
+    folder: Path,
+    *args: str,
+    stdout: int = subprocess.PIPE,
+    under: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[subprocess.Popen[str]]:
     """A command while it runs; it and its worker are gone afterwards, whatever the test did."""
     with subprocess.Popen(
-        [*under, *COMMAND, *args],
+        [*under, *command, *args],
         cwd=folder,
         env=environ(),
         stdin=subprocess.DEVNULL,
@@ -411,7 +435,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 def test_a_signal_closes_the_session_and_leaves_no_process(
     number: signal.Signals, code: int, reason: str, tmp_path: Path
 ) -> None:
-    with running(tmp_path, "run", *LONG) as process:
+    with running(tmp_path, "run", *LONG, command=FAKE_COMMAND) as process:
         wait_for(lambda: has_event(tmp_path, "samples"), process)
         children = children_of(process.pid)
         assert children
@@ -578,81 +602,114 @@ def test_lock_clocks_of_a_gpu_that_nvml_cannot_tell_apart_is_refused(monkeypatch
 
 # What is refused.
 
-# Runs the command and then says on stdout whether torch was loaded.
+# Runs each of the commands that it is given in a folder and a process of its own, and says how it exited;
+# each says on its stdout at last whether torch was loaded.
 REFUSED = """
-import sys
+import json, os, sys
+from contextlib import suppress
 from tui.cli import main
-try:
-    main(prog_name="attnprof")
-finally:
-    print("torch was loaded" if "torch" in sys.modules else "without torch")
+
+with suppress(SystemExit):  # loads what all of them need
+    main(["run", "--seq", "0"])
+
+def begin(folder):
+    os.chdir(folder)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
+
+codes = []
+for folder, args in json.load(sys.stdin):
+    if process := os.fork():
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        continue
+    begin(folder)
+    try:
+        main(["run", *args], prog_name="attnprof")
+    finally:
+        print("torch was loaded" if "torch" in sys.modules else "without torch")
+print(json.dumps(codes))
 """
 
 MANY = ",".join(map(str, range(1, 102)))
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "--emb-dim 2048 --heads 48",
-        "--heads 8 --kv-heads 3",
-        "--seq 0",
-        "--batch -4",
-        "--seq 1k..",
-        "--seq ''",
-        "--head-dim 64 --emb-dim 512",
-        "--impl flash22",
-        "--baseline nothing",
-        "--dtype fp8",
-        "--preset lab7",
-        "--preset lab6 --seq 64",
-        "--preset lab6 --decode",
-        "--decode --pass bwd",
-        "--seq-dist uniform:1..8 --seq 64",
-        "--seq-dist 1..8",
-        "--dropout 1",
-        "--softcap 0",
-        "--impl pytorch+faster",
-        "--impl no_such_file.py:attention",
-        "--pass sideways",
-        "--repeats 0",
-        "--repeats 3 --precision 1%",
-        "--precision 200%",
-        "--timeout 0",
-        "--cooldown 120",
-        "--quick --kernels",
-        "--memory-limit 12",
-        "--lock-clocks --device cpu",
-        "--device cuda:99",
-        "--device tpu",
-        f"--batch {MANY} --heads {MANY}",
-        "--sessions a-file/sessions",
-        "--output missing/result.json",
-        "--output a-folder",
-        "--output result.txt",
-        "--output ''",
-        "--output result.md --format yaml",
-        "--format json",
-    ],
+BAD_INPUT = (
+    "--emb-dim 2048 --heads 48",
+    "--heads 8 --kv-heads 3",
+    "--seq 0",
+    "--batch -4",
+    "--seq 1k..",
+    "--seq ''",
+    "--head-dim 64 --emb-dim 512",
+    "--impl flash22",
+    "--baseline nothing",
+    "--dtype fp8",
+    "--preset lab7",
+    "--preset lab6 --seq 64",
+    "--preset lab6 --decode",
+    "--decode --pass bwd",
+    "--seq-dist uniform:1..8 --seq 64",
+    "--seq-dist 1..8",
+    "--dropout 1",
+    "--softcap 0",
+    "--impl pytorch+faster",
+    "--impl no_such_file.py:attention",
+    "--pass sideways",
+    "--repeats 0",
+    "--repeats 3 --precision 1%",
+    "--precision 200%",
+    "--timeout 0",
+    "--cooldown 120",
+    "--quick --kernels",
+    "--memory-limit 12",
+    "--lock-clocks --device cpu",
+    "--device cuda:99",
+    "--device tpu",
+    f"--batch {MANY} --heads {MANY}",
+    "--sessions a-file/sessions",
+    "--output missing/result.json",
+    "--output a-folder",
+    "--output result.txt",
+    "--output ''",
+    "--output result.md --format yaml",
+    "--format json",
 )
-def test_bad_input_is_one_sentence_before_torch_loads(typed: str, tmp_path: Path) -> None:
-    (tmp_path / "a-file").touch()
-    (tmp_path / "a-folder").mkdir()
-    args = [arg.strip("'") for arg in typed.split()]
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """What each input comes to, in a folder of its own."""
+    folders = [tmp_path_factory.mktemp("refused") for _ in BAD_INPUT]
+    for folder in folders:
+        (folder / "a-file").touch()
+        (folder / "a-folder").mkdir()
+    commands = [
+        (str(folder), [arg.strip("'") for arg in typed.split()])
+        for folder, typed in zip(folders, BAD_INPUT, strict=True)
+    ]
     done = subprocess.run(
-        [sys.executable, "-c", REFUSED, "run", *args],
-        cwd=tmp_path,
+        [sys.executable, "-c", REFUSED],
+        input=json.dumps(commands),
         env=environ(),
         capture_output=True,
         text=True,
         timeout=HANG_S,
-        check=False,
+        check=True,
     )
-    assert done.returncode == 2
+    return {
+        typed: Done(code, (folder / "stdout").read_text(), (folder / "stderr").read_text(), folder)
+        for typed, folder, code in zip(BAD_INPUT, folders, json.loads(done.stdout), strict=True)
+    }
+
+
+@pytest.mark.parametrize("typed", BAD_INPUT)
+def test_bad_input_is_one_sentence_before_torch_loads(typed: str, refusals: dict[str, Done]) -> None:
+    done = refusals[typed]
+    assert done.code == 2
     assert done.stdout == "without torch\n"
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
-    assert not list(tmp_path.rglob("*.jsonl"))
+    assert not list(done.folder.rglob("*.jsonl"))
 
 
 @pytest.mark.parametrize("args", [("run", "--repeats", "many"), ("run", "--no-such-option"), ("nothing",)])

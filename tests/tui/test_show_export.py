@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner, Result
 
+from profiler.session import line_reader, reader
 from profiler.session.edit import add_note, relabel
 from profiler.session.file import SessionWriter
 from tests.examples import header, hopper_events, lab6_events, single_events
@@ -93,6 +94,24 @@ def test_what_cannot_be_read_is_said_on_stderr_and_the_rest_is_shown(folder: Pat
     assert "line 12: unknown event 'novelty', left out" in result.stderr
     assert "line 13: cut short" in result.stderr
     assert "flash2" in result.stdout
+
+
+@pytest.mark.parametrize("command", [("show",), ("export", "--format", "csv"), ("show", "--format", "json")])
+def test_a_large_session_is_shown_as_a_small_one_and_what_cannot_be_read_in_it_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    path = next(folder.glob("*lab6*"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = max(index for index, line in enumerate(lines) if line.startswith(b'{"type":"result"'))
+    lines[last] = lines[last].replace(b'"tflops":', b'"tflops":"x","was":')
+    path.write_bytes(b"".join(lines))
+    small = attnprof(*command, path)
+    monkeypatch.setattr(reader, "DEFERRING_BYTES", 0)
+    monkeypatch.setattr(line_reader, "_BLOCK_BYTES", 500)
+    large = attnprof(*command, path)
+    assert large.stdout == small.stdout
+    assert f"line {last + 1}: a 'result' that cannot be read" in small.stderr
+    assert "case 4: a 'result' that cannot be read" in large.stderr
 
 
 def test_a_session_that_measured_nothing_says_so(tmp_path: Path) -> None:
@@ -178,7 +197,8 @@ def test_export_json_of_one_configuration_is_the_labs_object(folder: Path) -> No
     [
         (("-o", "report.txt"), "the format of 'report.txt' cannot be told"),
         (("--format", "pdf"), "there is no format 'pdf'; there are md, html, csv, json"),
-        (("-o", "/no/such/folder/report.md"), "cannot be written"),
+        (("-o", "/no/such/report.md"), "there is no folder '/no/such': make it, or give another --output"),
+        (("-o", "/no/report.md", "--charts", "png"), "there is no folder '/no': make it"),
         (("--charts", "svg"), "charts of Markdown are files beside it: add -o FILE, or --format html"),
         (("--charts", "png", "--format", "csv"), "csv has no charts: leave out --charts"),
     ],

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from profiler.events import Event, Finished
 from profiler.session.reader import read_session
 from tests.tui.test_run import (
     COMMAND,
+    FAKE_COMMAND,
     HANG_S,
     LONG,
     TINY,
@@ -79,10 +80,12 @@ def terminal() -> Iterator[Terminal]:
 
 
 @contextmanager
-def running_on(terminal: Terminal, folder: Path, *args: str) -> Iterator[subprocess.Popen[str]]:
+def running_on(
+    terminal: Terminal, folder: Path, *args: str, command: Sequence[str] = FAKE_COMMAND
+) -> Iterator[subprocess.Popen[str]]:
     """A command whose terminal this is; it and its worker are gone afterwards, whatever the test did."""
     with subprocess.Popen(
-        [*LOGIN, terminal.name, *COMMAND, "run", *args],
+        [*LOGIN, terminal.name, *command, "run", *args],
         cwd=folder,
         env=environ(),
         start_new_session=True,
@@ -117,7 +120,7 @@ def test_a_terminal_that_nobody_reads_does_not_stop_the_measurement(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     terminal.fill()
-    with running_on(terminal, tmp_path, *LONG) as process:
+    with running_on(terminal, tmp_path, *LONG, command=COMMAND) as process:
         wait_for(lambda: has_event(tmp_path, "samples"), process)
         path = session_of(tmp_path)
         for _ in range(3):  # it goes on and on
@@ -173,7 +176,7 @@ def test_on_a_terminal_the_table_stays_and_the_last_line_says_where_the_session_
 def test_a_full_disk_behind_stdout_does_not_stop_the_run(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, "run", *SHORT],
+            [*FAKE_COMMAND, "run", *SHORT],
             cwd=tmp_path,
             env=environ(),
             stdin=subprocess.DEVNULL,
@@ -188,7 +191,7 @@ def test_a_full_disk_behind_stdout_does_not_stop_the_run(tmp_path: Path) -> None
 
 
 def test_an_export_that_cannot_be_written_fails_the_command_and_keeps_the_session(tmp_path: Path) -> None:
-    done = attnprof(tmp_path, "run", *SHORT, "-o", "/dev/full", "--format", "md")
+    done = attnprof(tmp_path, "run", *SHORT, "-o", "/dev/full", "--format", "md", command=FAKE_COMMAND)
     assert done.code == 1
     assert done.stderr == (
         "Error: /dev/full could not be written: No space left on device; the session is saved\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +15,16 @@ from profiler.export import (
     FORMATS,
     Format,
     UnknownFormat,
+    export_parts,
     format_of,
     has_charts,
     report_for,
     usual_charts,
 )
-from profiler.session.recording import Recording
+from profiler.files import replace_file_by_parts
 from profiler.units import count, plain_text
 from tui.errors import Refusal
-from tui.tables.showing import open_session
+from tui.tables.showing import open_recording
 
 if TYPE_CHECKING:
     from profiler.export import Charts
@@ -56,7 +59,10 @@ def command(
         raise Refusal(str(error)) from error
     path = None if output in (None, "-") else Path(output)
     _check(charts, chosen, path)
-    recording = Recording.of(open_session(session, sessions).events)
+    recording = open_recording(session, sessions)
+    if not has_charts(chosen):
+        _write_parts(export_parts(recording, chosen), path)
+        return
     if path is not None:
         _write(report_for(recording, chosen, path, charts or usual_charts(chosen, path)), path)
         return
@@ -89,13 +95,33 @@ def save(text: str, path: Path) -> None:
 
 
 def _write(report: Report, path: Path) -> None:
-    try:
+    with _refusing(path):
         report.write(path)
+    click.echo(f"wrote {written(report, path)}", err=True)
+
+
+def _write_parts(parts: Iterator[str], path: Path | None) -> None:
+    """Write what may be long as it is made; to standard output without a path."""
+    if path is None:
+        for part in parts:
+            click.echo(part, nl=False)
+        return
+    with _refusing(path):
+        replace_file_by_parts(path, (part.encode() for part in parts))
+    click.echo(f"wrote {plain_text(str(path))}", err=True)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
+        if not path.parent.exists():
+            folder = plain_text(str(path.parent))
+            raise Refusal(f"there is no folder '{folder}': make it, or give another --output") from error
         reason = error.strerror or str(error)
         where = plain_text(str(error.filename or path))
         raise Refusal(f"'{where}' cannot be written ({reason}): give another --output") from error
-    click.echo(f"wrote {written(report, path)}", err=True)
 
 
 def written(report: Report, path: Path) -> str:

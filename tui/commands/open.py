@@ -39,6 +39,7 @@ def show_in_app(
     Raises:
         Refusal: there is no terminal, or no such session.
     """
+    from profiler.machine.environment import resolve_device
     from tui.launch import ENGINE, check_terminal, child_engine, launch, settings_with
 
     check_terminal()
@@ -47,4 +48,6 @@ def show_in_app(
         path = find_session(session, Path(settings.sessions))
     except SessionError as error:
         raise Refusal(str(error)) from None
-    return launch(client(path), settings, mode, partial(child_engine, ENGINE, "auto", settings.sessions))
+    device = "auto"
+    engine_for = partial(child_engine, ENGINE, device, settings.sessions)
+    return launch(client(path), settings, mode, engine_for, device_here=partial(resolve_device, device))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from profiler.garbage import collecting_no_garbage
 from profiler.session.recording import Recording
 from profiler.units import count, plain_text
 from tui.errors import Refusal
@@ -70,11 +71,13 @@ def command(
         return
     if session is None:
         raise Refusal("SESSION is missing: a path, a part of a name in the sessions folder, or last")
-    if all(option is None for option in (where, passes, sort, columns, pivot, format_name)):
-        _print(open_recording(session, sessions), whole=show_all)
-        return
     query, only = _asked(where, sort, columns, pivot), _passes(passes)
-    _answer(open_recording(session, sessions), query, only, format_name or "table", whole=show_all)
+    recording = open_recording(session, sessions)
+    with collecting_no_garbage():
+        if all(option is None for option in (where, passes, sort, columns, pivot, format_name)):
+            _print(recording, whole=show_all)
+        else:
+            _answer(recording, query, only, format_name or "table", whole=show_all)
 
 
 def _asked(where: str | None, sort: str | None, columns: str | None, pivot: str | None) -> Query:
@@ -112,7 +115,8 @@ def _answer(
         found = query_view.answers(recording, query, passes)
         answered = [each for each in found if each.entries]
         if format_name in ("csv", "json"):
-            click.echo(query_view.for_programs(found, format_name), nl=False)
+            for part in query_view.for_programs(found, format_name):
+                click.echo(part, nl=False)
         elif format_name == "md":
             click.echo(
                 "\n".join(part for each in answered for part in query_view.as_markdown(each)), nl=False
@@ -137,6 +141,7 @@ def _print(recording: Recording, *, whole: bool) -> None:
     """All that there is, on a screen as much of it as a person reads."""
     from rich.text import Text
 
+    from profiler.results.rows import rows_by_case
     from tui.tables.details import details
     from tui.tables.results import results_table
     from tui.tables.training import training_view
@@ -145,10 +150,11 @@ def _print(recording: Recording, *, whole: bool) -> None:
     shown = recording if whole or width is None else _first_shapes(recording)
     # The table last: it is what a person looks for, and the lines of kernels may be more than a screen.
     _print_heading(console, recording)
-    behind = list(details(shown))
+    found = [row for _, of_case in rows_by_case(shown) for row in of_case]
+    behind = list(details(shown, found))
     for line in (*behind, *([""] if behind else [])):
         console.print(Text(line), soft_wrap=True)
-    tables: list[RenderableType] = [results_table(shown, width=width)] if shown.cases else []
+    tables: list[RenderableType] = [results_table(shown, width=width, all_rows=found)] if shown.cases else []
     if recording.trainings:
         tables += training_view(recording, width=width)
     print_tables(console, tables, width)

@@ -27,8 +27,8 @@ AUTO = "auto"
 QUICK_STOPPING = TrainingStopping(steps=20, last=10)
 QUICK_TAKES = TrainingTakes(agreement=False, attention=False, ceilings=False)
 
-# Of these, those that run here are trained where none is named: the columns of the study's tables.
-_IMPLEMENTATIONS = ("pytorch", "sdpa-flash", "flash2")
+IMPLEMENTATIONS = ("pytorch", "sdpa-flash", "flash2")
+"""Of these, those that run here are trained where none is named: the columns of the study's tables."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _implementations(asked: AskedTraining, preset: TrainingPreset | None, device
         return named_implementations(asked.impl)
     if preset:
         return preset.implementations
-    return tuple(name for name in _IMPLEMENTATIONS if impls.find(name).unavailable(device.info) is None)
+    return tuple(name for name in IMPLEMENTATIONS if impls.find(name).unavailable(device.info) is None)
 
 
 def _batch(asked: AskedTraining, preset: TrainingPreset | None, device: Device) -> int | None:

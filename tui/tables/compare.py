@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from profiler.compare import Comparison, Line
 from profiler.compare import wording as words
+from profiler.training.model import Training
 from tui.tables.columns import Column
 from tui.tables.compare_columns import caption, columns_of, fitting
 from tui.tables.results import empty_table, filled
@@ -78,8 +79,9 @@ def legend(
     margin = words.margin_words(comparison.margin)
     parts = []
     if "speedup" in names:
+        time = "time of a token" if isinstance(lines[0].case.subject, Training) else "time"
         parts.append(
-            f"speedup: A's time over the other's, over 1 is faster; same: within {margin} as a whole"
+            f"speedup: A's {time} over the other's, over 1 is faster; same: within {margin} as a whole"
         )
     if "cycles" in names:
         parts.append("cycles: the speedup in SM cycles, where clocks differed by over 1 %")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from profiler.results import wording
 from profiler.results.kernel_names import short_name
@@ -14,9 +14,9 @@ from profiler.workload import PASS_LABELS
 _MOST_KERNELS = 6  # of one call, before it only says how many more there are
 
 
-def details(recording: Recording) -> Iterator[str]:
-    """Lines of plain text, with an empty one between the parts."""
-    all_rows = rows(recording)
+def details(recording: Recording, all_rows: Sequence[Row] | None = None) -> Iterator[str]:
+    """Lines of plain text, with an empty one between the parts; `all_rows` if these are known already."""
+    all_rows = rows(recording) if all_rows is None else all_rows
     shapes = shape_columns(row.workload for row in all_rows)
     parts = (
         _kernel_lines(all_rows, shapes),

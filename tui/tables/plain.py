@@ -25,8 +25,8 @@ def _lines_of(table: Table) -> Iterator[str]:
     """A table of `empty_table`: title and caption are no wider than what is between them."""
     if not table.columns:
         return
-    columns = [[_parts(column.header), *map(_parts, column.cells)] for column in table.columns]
-    widths = [max(cell_len(part) for parts in column for part in parts) for column in columns]
+    columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    widths = [max(cell_len(part) for cell in column for part in cell.split("\n")) for column in columns]
     are_right = [column.justify == "right" for column in table.columns]
     between = " " * (1 + table.padding[1])  # the box has one
     width = sum(widths) + len(between) * (len(widths) - 1)
@@ -35,20 +35,17 @@ def _lines_of(table: Table) -> Iterator[str]:
         for parts in zip_longest(*cells, fillvalue=""):
             yield between.join(map(_padded, parts, widths, are_right))
 
-    head, *body = zip(*columns, strict=True)
+    lines = zip(*columns, strict=True)
     yield from _wrapped(table.title, width)
+    head = [title.split("\n") for title in next(lines)]
     height = max(map(len, head))
     yield from line([[""] * (height - len(title)) + title for title in head])  # titles stand on the rule
     yield _RULE * width
-    for row, cells in zip(table.rows, body, strict=True):
-        yield from line(cells)
+    for row, cells in zip(table.rows, lines, strict=True):
+        yield from line([cell.split("\n") for cell in cells])
         if row.end_section:
             yield ""
     yield from _wrapped(table.caption, width)
-
-
-def _parts(cell: RenderableType) -> list[str]:
-    return str(cell).split("\n")
 
 
 def _padded(text: str, width: int, is_right: bool) -> str:

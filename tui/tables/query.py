@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from profiler.query.cells import TELLING, cells_of, figure_of, text, title
@@ -30,6 +31,8 @@ def rows_table(
         for rank, field in enumerate(fields)
     ]
     shown, gap = fit(possible, width)
+    if not any(column.title.strip().count("\n") for column in shown):  # no unit: titles of one line
+        shown = [replace(column, title=column.title.strip()) for column in shown]
     below = not_shown(possible, shown)
     return filled(shown, caption, [f"{line}; a pipe has all" for line in below], gap, width)
 

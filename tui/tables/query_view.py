@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic
 
 from profiler.export.markdown.text import Column as MarkdownColumn
 from profiler.export.markdown.text import escape, table
-from profiler.export.spreadsheet import csv_text
+from profiler.export.spreadsheet import csv_parts
 from profiler.query.cells import cells_of, figure_of, text, title
-from profiler.query.entries import PassEntry, TrainingEntry, pass_entries, training_entries
+from profiler.query.entries import (
+    PassEntry,
+    TrainingEntry,
+    each_pass_entry,
+    pass_entries,
+    training_entries,
+)
 from profiler.query.fields import Entry, Field, QueryError, Vocabulary
-from profiler.query.formats import as_json, pivot_records, records
+from profiler.query.formats import Record, json_parts, pivot_records, records
 from profiler.query.pass_fields import PASS_AXES, PASS_FIELDS
 from profiler.query.pivot import Pivot, pivots
 from profiler.query.selection import Bound, Query, bind
@@ -109,10 +116,8 @@ def answers(recording: Recording, query: Query, passes: Sequence[Pass] | None) -
 def _of_passes(
     recording: Recording, bound: Bound[PassEntry], passes: Sequence[Pass] | None
 ) -> Answer[PassEntry]:
-    entries = pass_entries(recording)
-    if passes is not None:
-        entries = [each for each in entries if each.row.which in passes]
-    entries = bound.select(entries)
+    of_all = each_pass_entry(recording)
+    entries = bound.select(each for each in of_all if passes is None or each.row.which in passes)
     asked_of_cases = bool(bound.columns) and bound.is_of_cases
     if asked_of_cases:
         entries = list({each.case: each for each in reversed(entries)}.values())[::-1]
@@ -123,12 +128,15 @@ def _of_passes(
 
 
 def _of_trainings(recording: Recording, bound: Bound[TrainingEntry]) -> Answer[TrainingEntry]:
-    entries = bound.select(training_entries(recording))
+    measured = training_entries(recording)
+    entries = bound.select(measured)
 
     def usual(some: Sequence[TrainingEntry], width: int | None) -> Iterator[RenderableType]:
         from tui.tables.training import training_view
 
-        return training_view(recording, width=width, some_rows=[each.row for each in some])
+        sorted_rows, cases = [each.row for each in some], {each.case for each in some}
+        rows = [each.row for each in measured if each.case in cases]
+        return training_view(recording, width=width, some_rows=rows, in_order=sorted_rows)
 
     return Answer(
         bound, entries, TRAINING_AXES, _describe_trainings, _varying_trainings, _OF_TRAININGS, usual
@@ -197,20 +205,21 @@ def _occurring(field: Field[Entry], entries: Sequence[Entry]) -> str:
     return f"{', '.join(shown)}{more}"
 
 
-def for_programs(found: Sequence[Answer[Any]], format_: str) -> str:
-    """The answers as CSV or JSON, one kind of rows after the other."""
+def for_programs(found: Sequence[Answer[Any]], format_: str) -> Iterator[str]:
+    """The answers as CSV or JSON, one kind of rows after the other, part by part."""
     columns: dict[str, None] = {}
-    some: list[Any] = []
+    some: list[Iterable[Record]] = []
     for answer in found:
         if answer.bound.pivot is not None:
             names, folded = pivot_records(answer.bound.pivot, answer.tables())
             columns |= dict.fromkeys(names)
-            some += folded
+            some.append(folded)
         else:
             fields = answer.bound.columns or answer.vocabulary.fields
             columns |= dict.fromkeys(field.name for field in fields)
-            some += records(fields, answer.entries)
-    return csv_text(list(columns), some) if format_ == "csv" else as_json(some)
+            some.append(records(fields, answer.entries))
+    every = chain.from_iterable(some)
+    yield from csv_parts(list(columns), every) if format_ == "csv" else json_parts(every)
 
 
 def as_markdown(answer: Answer[Entry]) -> Iterator[str]:

@@ -42,6 +42,7 @@ def results_table(
     *,
     width: int | None,
     most_lines: int | None = None,
+    all_rows: Sequence[Row] | None = None,
     some_rows: Sequence[Row] | None = None,
 ) -> Table:
     """The recording's results in at most `width` columns of text (None: as many as they take).
@@ -49,10 +50,13 @@ def results_table(
     What all shapes share is in the title, what varies has columns; a shape's values stand in
     its first line only. The fastest of each shape and pass is bold with a star. Where room is
     short the least important columns go first, and are named below the table; remarks go there
-    too. `most_lines` keeps the last shapes that fit in so many lines of the body; `some_rows` are
-    shown in the place of all.
+    too. `most_lines` keeps the last shapes that fit in so many lines of the body. `all_rows` are the
+    recording's, if they are known already; `some_rows` are shown in the place of all.
     """
-    lines = lines_of(rows(recording) if some_rows is None else some_rows)
+    if some_rows is not None:
+        lines = lines_of(some_rows)
+    else:
+        lines = lines_of(rows(recording) if all_rows is None else all_rows)
     # The plan's shapes, so that the columns stay as they are while a run's shapes come one by one.
     of_plan = recording.plan.workloads if recording.plan and some_rows is None else None
     shapes = shape_columns(of_plan or [line.shape for line in lines])
@@ -111,12 +115,17 @@ def filled(
     width: int | None,
     groups: Sequence[object] = (),
 ) -> RenderableType:
+    """The columns as a table, `framed`."""
+    table = empty_table((), (), gap)
+    fill(table, columns, width, groups)
+    return framed(table, caption, below)
+
+
+def framed(table: Table, caption: str, below: Sequence[str]) -> RenderableType:
     """The table between its caption and what is said below: apart, so that these are as wide as they like."""
     from rich.console import Group
     from rich.text import Text
 
-    table = empty_table((), (), gap)
-    fill(table, columns, width, groups)
     above = [Text(caption, style="bold")] if caption else []
     under = [Text("\n".join(["", *below]), style=MUTED)] if below else []
     return Group(*above, table, *under)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from profiler.session.file import SessionError, find_session, sessions_folder
-from profiler.session.reader import RecordedFile, SessionFile, read_recording, read_session
+from profiler.session.reader import RecordedFile, read_recording
 from profiler.session.recording import Recording
 from profiler.units import plain_text
 from tui.errors import Refusal
@@ -18,25 +17,23 @@ from tui.errors import Refusal
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_File = TypeVar("_File", SessionFile, RecordedFile)
-
-
-def open_session(session: str, sessions: str | None) -> SessionFile:
-    """The session meant, with what could not be read in it said on stderr.
-
-    Raises:
-        Refusal: there is none, or it cannot be read.
-    """
-    return _opened(session, sessions, read_session)
-
 
 def open_recorded(session: str, sessions: str | None) -> RecordedFile:
-    """The same with what it adds up to; a large one in a fraction of the time of its events.
+    """The session meant, with what could not be read in it said on stderr.
+
+    Of a large session lines about a case are read when they are asked for: what could not be is then said
+    when the command ends.
 
     Raises:
         Refusal: there is none, or it cannot be read.
     """
-    return _opened(session, sessions, read_recording)
+    try:
+        file = read_recording(find_session(session, sessions_folder(sessions)))
+    except SessionError as error:
+        raise Refusal(str(error)) from error
+    _say(file, file.problems)
+    click.get_current_context().call_on_close(lambda: _say(file, file.recording.unread))
+    return file
 
 
 def open_recording(session: str, sessions: str | None) -> Recording:
@@ -48,14 +45,9 @@ def open_recording(session: str, sessions: str | None) -> Recording:
     return open_recorded(session, sessions).recording
 
 
-def _opened(session: str, sessions: str | None, read: Callable[[Path], _File]) -> _File:
-    try:
-        file = read(find_session(session, sessions_folder(sessions)))
-    except SessionError as error:
-        raise Refusal(str(error)) from error
-    for problem in file.problems:
+def _say(file: RecordedFile, problems: Iterable[str]) -> None:
+    for problem in problems:
         click.echo(f"{plain_text(file.path.name)}, {problem}", err=True)
-    return file
 
 
 def console_and_width() -> tuple[Console, int | None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from profiler.results import wording
 from profiler.session.recording import Recording
 from profiler.training.columns import TEXT_PARAMETERS, TrainingColumns, training_columns
+from profiler.training.model import Training
 from profiler.training.rows import Parts, TrainingRow, training_rows
 from profiler.training.study import study_tables
 from profiler.training.wording import (
@@ -25,11 +26,11 @@ from profiler.training.wording import (
 )
 from profiler.units import byte_count, count, figure, margin, mib, ms, percent, plain_text, three_digits
 from tui.tables.columns import INTERVAL, MUTED, Column, fit, parameter_columns
-from tui.tables.results import empty_table, fill, not_shown
-from tui.tables.study import rows_of, study_table
+from tui.tables.results import filled, not_shown
+from tui.tables.study import study_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
     from rich.text import Text
 
 _LONGEST_NAME = 28
@@ -37,40 +38,47 @@ _GIB = 2**30
 
 
 def training_view(
-    recording: Recording, *, width: int | None, some_rows: Sequence[TrainingRow] | None = None
-) -> Iterator[Table | Text]:
-    """All there is to show of a recording's trainings, or of some rows, one part after the other."""
+    recording: Recording,
+    *,
+    width: int | None,
+    some_rows: Sequence[TrainingRow] | None = None,
+    in_order: Sequence[TrainingRow] | None = None,
+) -> Iterator[RenderableType]:
+    """All there is to show of a recording's trainings, or of some rows, one part after the other.
+
+    `in_order` are the same rows as they are to be sorted: what a step is made of goes by that, those of one
+    row of training together. The study's tables have their own order, whose last two are compared.
+    """
     rows = training_rows(recording) if some_rows is None else some_rows
     from rich.text import Text
 
-    for table in study_views(recording, rows, width=width):
-        yield table
-        if table.caption:
-            yield Text()
+    yield from study_views(recording, rows, width=width)
     if any(row.step_ms or row.compile_ms for row in rows):
-        yield details_table(rows, width=width)
+        yield details_table(_together(in_order or rows), width=width)
     if told := list(remark_lines(rows)):
         yield Text("\n".join(told))
 
 
-def study_views(recording: Recording, rows: Sequence[TrainingRow], *, width: int | None) -> Iterator[Table]:
+def study_views(
+    recording: Recording, rows: Sequence[TrainingRow], *, width: int | None
+) -> Iterator[RenderableType]:
     """The study's tables; the first says what the run was held to."""
     note = wording.held_to(recording.training_plan)
-    for table in study_tables(rows):
-        yield study_table(table, rows_of(table, rows), width=width, note=note)
+    for table in study_tables(rows, recording.trainings):
+        yield study_table(table, width=width, note=note)
         note = ""
 
 
-def details_table(rows: Sequence[TrainingRow], *, width: int | None) -> Table:
+def details_table(rows: Sequence[TrainingRow], *, width: int | None) -> RenderableType:
     """A line for each row that made steps: their parts, memory, rates, clocks, compilation, loss."""
     made = [row for row in rows if row.step_ms or row.compile_ms is not None]
     columns = training_columns(row.training for row in rows)
     possible = [column for column in _columns(made, columns) if any(_has(cell) for cell in column.cells)]
     shown, gap = fit(possible, width)
     below = [_legend(shown), *not_shown(possible, shown)]
-    table = empty_table(("What a step is made of", columns.caption()), [*filter(None, below)], gap)
-    fill(table, shown, width, [row.training for row in made] if _has_groups(made) else ())
-    return table
+    caption = "\n".join(filter(None, ("What a step is made of", columns.caption())))
+    groups = [row.training for row in made] if _has_groups(made) else ()
+    return filled(shown, caption, [*filter(None, below)], gap, width, groups)
 
 
 def remark_lines(rows: Sequence[TrainingRow]) -> Iterator[str]:
@@ -122,6 +130,14 @@ def _whose(rows: Sequence[TrainingRow], columns: TrainingColumns) -> Iterator[st
         yield f"{name} at {' and '.join(where)}" if any(where) else name
 
 
+def _together(rows: Sequence[TrainingRow]) -> list[TrainingRow]:
+    """In their order, but for those of one row of training, which are together where its first one stands."""
+    by_training: dict[Training, list[TrainingRow]] = {}
+    for row in rows:
+        by_training.setdefault(row.training, []).append(row)
+    return [row for of_one in by_training.values() for row in of_one]
+
+
 def _has_groups(rows: Sequence[TrainingRow]) -> bool:
     """Whether some row of training has more than one line."""
     return len({row.training for row in rows}) < len(rows)
@@ -147,14 +163,15 @@ def _columns(rows: Sequence[TrainingRow], columns: TrainingColumns) -> list[Colu
             columns.varying, [row.training for row in rows], columns.cells, words=TEXT_PARAMETERS
         ),
         Column("implementation", "\nimplementation", names, 0, kind="words", most=_LONGEST_NAME),
+        numbers("\nbatch", 0, lambda row: str(row.batch) if row.batch else None),
         numbers("step\nms", 0, lambda row: ms(row.step_ms.median) if row.step_ms else None),
         numbers(f"\n{INTERVAL}", 8, lambda row: margin(row.step_ms.margin) if row.step_ms else None),
-        numbers("forward\nms", 2, _part(lambda parts: parts.forward_ms)),
-        numbers("backward\nms", 2, _part(lambda parts: parts.backward_ms)),
-        numbers("optimizer\nms", 3, _part(lambda parts: parts.optimizer_ms)),
-        numbers("attention\n%", 1, lambda row: _number(row.attention_percent, percent)),
+        numbers("forward\nms", 1, _part(lambda parts: parts.forward_ms)),
+        numbers("backward\nms", 1, _part(lambda parts: parts.backward_ms)),
+        numbers("optimizer\nms", 1, _part(lambda parts: parts.optimizer_ms)),
+        numbers("attention\n%", 2, lambda row: _number(row.attention_percent, percent)),
         numbers("GPU busy\n%", 5, lambda row: _number(row.gpu_busy_percent, percent)),
-        numbers(f"memory\n{unit}", 1, lambda row: _number(row.peak_bytes, memory)),
+        numbers(f"memory\n{unit}", 3, lambda row: _number(row.peak_bytes, memory)),
         numbers(f"reserved\n{unit}", 12, lambda row: _number(row.reserved_bytes, memory)),
         numbers(f"process\n{unit}", 13, lambda row: _number(row.process_bytes, memory)),
         numbers("MFU\n%", 4, lambda row: _number(row.mfu_percent, percent)),
@@ -199,7 +216,7 @@ def _legend(shown: Iterable[Column]) -> str:
     names = {column.name for column in shown}
     said = {
         INTERVAL: f"{INTERVAL} the wider side of the 95 % interval",
-        "attention": "attention: share of the time of all kernels",
+        "attention": "attention: share of the time of all kernels (on the CPU, operators)",
         "GPU busy": "GPU busy: kernels' time in a step's",
         "MFU": "MFU: (6 N + 12 L W C) tokens/s of the data sheet's rate",
         "of measured": "of measured: MFU by the session's matmul rate",

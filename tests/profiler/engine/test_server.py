@@ -55,7 +55,7 @@ from profiler.training.plan import TrainingPlan, TrainingTakes
 from profiler.training.rows import training_rows
 from tests.shapes import attention
 from tests.training_examples import training, training_plan
-from tests.workers import FAKE_WORKER, FAULTY_WORKER
+from tests.workers import ANSWERING_WORKER, FAKE_WORKER, FAULTY_WORKER
 
 pytestmark = pytest.mark.usefixtures("faulty_implementations")
 
@@ -153,7 +153,7 @@ def test_hello_comes_before_torch_is_loaded_and_an_unused_session_leaves_no_file
         assert isinstance(screen.heard[0], Hello) or not screen.heard
         await screen.until(SessionStarted)
 
-    screen, finished = play(tmp_path, script)
+    screen, finished = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     hello = screen.heard[0]
     assert isinstance(hello, Hello)
     assert (hello.kind, hello.name) == ("cpu", "cpu")
@@ -194,7 +194,7 @@ def test_a_call_that_hangs_does_not_keep_the_next_plan_waiting(
         screen.send(Measure(plan=plan("pytorch")))
         await screen.until(Result, 3)
 
-    screen, _ = play(tmp_path, script)
+    screen, _ = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     assert not [message for message in screen.heard if isinstance(message, Failure)]
 
 
@@ -218,7 +218,7 @@ def test_a_pause_holds_before_the_next_shape_until_it_is_over(tmp_path: Path) ->
         await screen.until(Samples)
         screen.send(Pause())
         screen.send(Skip())
-        for _ in range(50):  # it is given every chance to begin the next shape
+        for _ in range(20):  # it is given every chance to begin the next shape
             await asyncio.sleep(0.01)
         assert len(await screen.until(CaseStarted)) == 1
         screen.send(Resume())
@@ -226,7 +226,7 @@ def test_a_pause_holds_before_the_next_shape_until_it_is_over(tmp_path: Path) ->
         screen.send(Stop())
         await screen.until(PlanEnded)
 
-    play(tmp_path, script)
+    play(tmp_path, script, worker_command=ANSWERING_WORKER)
 
 
 def test_a_screen_that_goes_away_ends_what_runs(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_screen_that_goes_away_ends_what_runs(tmp_path: Path) -> None:
         screen.send(Measure(plan=plan("pytorch", stopping=ENDLESS)))
         await screen.until(Samples)
 
-    screen, finished = play(tmp_path, script)
+    screen, finished = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     assert (finished.ending, finished.reason) == ("interrupted", "the screen was closed")
     assert isinstance(read_session(screen.server.engine.path).events[-1], Finished)
 
@@ -248,7 +248,7 @@ def test_a_skip_after_a_stop_does_not_let_the_plan_go_on(tmp_path: Path) -> None
         (ended,) = await screen.until(PlanEnded)
         assert ended.ending == "interrupted"
 
-    screen, _ = play(tmp_path, script)
+    screen, _ = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     assert len([message for message in screen.heard if isinstance(message, CaseStarted)]) == 1
 
 
@@ -259,7 +259,7 @@ def test_a_plan_replaced_while_torch_is_loaded_is_never_begun(tmp_path: Path) ->
         screen.send(Measure(plan=plan("pytorch", seqs=(64,))))
         await screen.until(PlanEnded)
 
-    screen, _ = play(tmp_path, script)
+    screen, _ = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     begun = [message.plan for message in screen.heard if isinstance(message, Planned)]
     assert [shape.seq_q for of in begun for shape in of.workloads] == [64]
 
@@ -282,7 +282,7 @@ def test_a_worker_that_dies_at_rest_is_no_fault_of_the_next_case(tmp_path: Path)
         screen.send(Measure(plan=plan("pytorch", seqs=(64,))))
         await screen.until(PlanEnded, 2)
 
-    screen, _ = play(tmp_path, script)
+    screen, _ = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     assert {row.status for row in rows(Recording.of(read_session(screen.server.engine.path).events))} == {
         "ok"
     }
@@ -297,7 +297,7 @@ def test_ceilings_cut_short_with_their_worker_are_measured_with_the_next_plan(
     async def script(screen: Screen) -> None:
         engine = screen.server.engine
         await screen.until(SessionStarted)
-        engine._worker_command = (*FAKE_WORKER, "answers", "")  # what the next worker is
+        engine._worker_command = ANSWERING_WORKER  # what the next worker is
         screen.send(Measure(plan=with_ceilings))
         await screen.until(Planned)
         screen.send(Stop())
@@ -344,7 +344,7 @@ def test_commands_that_cannot_be_read_any_more_end_the_engine(tmp_path: Path) ->
     async def script(screen: Screen) -> None:
         pass
 
-    assert asyncio.run(Torn(tmp_path).serve(script)).ending == "completed"
+    assert asyncio.run(Torn(tmp_path, worker_command=ANSWERING_WORKER).serve(script)).ending == "completed"
 
 
 @pytest.mark.parametrize("name", ["/dev/null", __file__])
@@ -410,7 +410,7 @@ def test_an_interrupted_session_is_gone_on_with(tmp_path: Path) -> None:
     assert left is not None
     assert [shape.seq_q for shape in left.workloads] in ([32, 64], [64])
 
-    second, finished = play(tmp_path, wait, resume=path)
+    second, finished = play(tmp_path, wait, resume=path, worker_command=ANSWERING_WORKER)
     assert finished.ending == "completed"
     assert second.server.engine.path == path
     session = read_session(path)
@@ -438,7 +438,7 @@ def test_a_screen_may_train_after_it_has_measured_and_measure_after_it_has_train
         screen.send(Measure(plan=plan("sdpa")))
         await screen.until(PlanEnded, 3)
 
-    screen, finished = play(tmp_path, script, worker_command=(*FAKE_WORKER, "answers", ""))
+    screen, finished = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     assert (finished.ending, finished.results, finished.failures) == ("completed", 8, 0)
     assert [event.case for event in screen.all_of(TrainingResult)] == [1, 2]
     recording = Recording.of(read_session(screen.server.engine.path).events)
@@ -471,7 +471,7 @@ def test_an_interrupted_training_is_gone_on_with(tmp_path: Path) -> None:
 
     first, _ = play(tmp_path, interrupt, worker_command=(*FAKE_WORKER, "trains-on", ""))
     path = first.server.engine.path
-    second, finished = play(tmp_path, wait, resume=path, worker_command=(*FAKE_WORKER, "answers", ""))
+    second, finished = play(tmp_path, wait, resume=path, worker_command=ANSWERING_WORKER)
     assert (finished.ending, finished.results) == ("completed", 4)
     recording = Recording.of(read_session(path).events)
     assert missing_training(recording) is None
@@ -484,26 +484,29 @@ def test_a_complete_session_cannot_be_gone_on_with(tmp_path: Path) -> None:
         screen.send(Measure(plan=plan("pytorch")))
         await screen.until(PlanEnded)
 
-    screen, _ = play(tmp_path, script)
+    screen, _ = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     with pytest.raises(SessionError, match="complete"):
-        play(tmp_path, script, resume=screen.server.engine.path)
+        play(tmp_path, script, resume=screen.server.engine.path, worker_command=ANSWERING_WORKER)
 
 
 def test_a_plan_for_which_no_worker_can_be_had_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def script(screen: Screen) -> None:
+        engine = screen.server.engine
         await screen.until(SessionStarted)
         monkeypatch.setattr("profiler.engine.engine.START_TIMEOUT_S", 0.01)
+        engine._worker_command = (*FAKE_WORKER, "never-ready", "")  # what the next worker is
         limited = msgspec.structs.replace(plan("pytorch"), memory_limit_bytes=8 * 2**30)
         screen.send(Measure(plan=limited))  # another limit takes another worker
         await screen.until(PlanEnded)
         monkeypatch.undo()
+        engine._worker_command = ANSWERING_WORKER
         screen.send(Measure(plan=plan("pytorch")))
         await screen.until(Result, 3)
         await screen.until(PlanEnded, 2)
 
-    screen, finished = play(tmp_path, script)
+    screen, finished = play(tmp_path, script, worker_command=ANSWERING_WORKER)
     endings = [message.ending for message in screen.heard if isinstance(message, PlanEnded)]
     assert endings == ["failed", "completed"]
     assert finished.ending == "completed"
@@ -522,7 +525,7 @@ def test_a_session_is_saved_in_another_folder_when_the_screen_says_so(tmp_path: 
         screen.send(Measure(plan=plan("sdpa")))
         await screen.until(PlanEnded, 2)
 
-    screen, _ = play(tmp_path / "sessions", script)
+    screen, _ = play(tmp_path / "sessions", script, worker_command=ANSWERING_WORKER)
     path = screen.server.engine.path
     assert path.parent == tmp_path / "elsewhere"
     events = read_session(path).events

@@ -262,9 +262,32 @@ def test_the_fields_can_be_listed_without_a_session() -> None:
     assert attnprof("show").exit_code == 2
 
 
+def test_sorting_trainings_keeps_the_studys_table_and_what_is_of_one_context_together(tmp_path: Path) -> None:
+    path = write(tmp_path, study_events())
+    usual, by_speed = (shown_lines(path, "--sort", by) for by in ("context", "-tokens_per_s"))
+    of_study = next(index for index, line in enumerate(usual) if "What a step" in line)
+    assert by_speed[:of_study] == usual[:of_study]
+    rows = [line for line in by_speed[of_study:] if line.split()[:1] in (["256"], ["1024"], ["4096"])]
+    assert [line.split()[:2] for line in rows] == [
+        ["256", "sdpa-flash"],
+        ["1024", "flash2"],
+        ["4096", "flash2"],
+    ]
+
+
+def shown_lines(path: Path, *args: str) -> list[str]:
+    return attnprof("show", path, *args).stdout.splitlines()
+
+
 def test_what_goes_along_with_a_pivots_rows_is_told_above_it(tmp_path: Path) -> None:
     whole = plan([attention(seq=seq, batch=8192 // seq) for seq in (512, 1024)], ["pytorch"], ["fwd"])
     events = [event for case in cases(whole) for event in (*checked(case), *measured(case, ["fwd"]))]
     path = write(tmp_path, [header(), Planned(plan=whole), *events])
     said = attnprof("show", path, "--pivot", "seq:impl:forward_ms").stdout
     assert "heads 16, head dim 64, float16, not causal; batch along with it\nforward_ms by impl\n" in said
+
+
+def test_columns_without_units_have_titles_of_one_line(folder: Path) -> None:
+    lines = shown(folder, "lab6", "--columns", "impl,forward_ms").stdout.splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("impl "))
+    assert lines[at - 1].startswith("batch 32, ")
