@@ -28,8 +28,8 @@ from profiler.worker.training.optimizers import precision
 from profiler.worker.training.trainer import Trainer
 
 # A power cap and the clock that it leaves settle within some tenths of a second.
-_LEAD_IN_MS = 300.0
-_MOST_LEAD_IN = 10
+_LEAD_IN_MS = 200.0
+_MOST_LEAD_IN = 5
 
 
 @dataclass(frozen=True)

@@ -215,16 +215,16 @@ def test_on_a_gpu_the_step_that_counts_comes_behind_others(monkeypatch: pytest.M
     made: list[float] = []
     device = CpuDevice()
     device.kind = "cuda"
-    monkeypatch.setattr(attention_share, "timed_ms", lambda step, device: 60.0)
+    monkeypatch.setattr(attention_share, "timed_ms", lambda step, device: 70.0)
     others = attention_share._others(lambda: made.append(1.0), device)
     assert others is not None
     others()
-    assert len(made) == 5
+    assert len(made) == 3
     monkeypatch.setattr(attention_share, "timed_ms", lambda step, device: 1.0)
     others = attention_share._others(lambda: made.append(1.0), device)
     assert others is not None
     others()
-    assert len(made) == 5 + 10
+    assert len(made) == 3 + 5
 
 
 def test_the_largest_batch_is_found_for_each_implementation_by_itself() -> None:
