@@ -18,6 +18,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Longer than the app takes to leave where the terminal is read.
 _PATIENCE_S = 0.4
 _AGAIN_S = 0.02
+# Textual writes in a thread that ends with the first error, and waits for it for good once enough is queued.
+_HUNG_UP_S = 3.0
 # Whatever a screen may have turned on is turned off: an open sequence, the mouse, pastes in brackets,
 # focus and size reports, the keyboard protocol, held-back output, the other screen, the hidden cursor.
 _RESTORE = (
@@ -33,6 +35,8 @@ def leaving_on_signals(end: Callable[[int], None]) -> Iterator[None]:
     Textual holds up its event loop while its output is not read. What the terminal has not taken is then
     thrown away until the app has left. An event loop that is held up does not hear of signals by itself
     (its add_signal_handler), so the handlers are Python's own, which run wherever the main thread waits.
+    Where the terminal is gone and the app does not leave, the process ends as it is: what is measured is
+    its engine's, which notices that.
     """
     loop = asyncio.get_running_loop()
     heard, tell = os.pipe()
@@ -41,9 +45,11 @@ def leaving_on_signals(end: Callable[[int], None]) -> Iterator[None]:
     unblocking.start()
 
     def take(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:  # SIGCONT comes with it, at which Textual would begin to paint anew
+            signal.signal(signal.SIGCONT, _nothing)
         loop.call_soon_threadsafe(end, 128 + number)
         with suppress(OSError):
-            os.write(tell, b"x")
+            os.write(tell, bytes([number]))
 
     before = {number: signal.signal(number, take) for number in _SIGNALS}
     try:
@@ -57,18 +63,24 @@ def leaving_on_signals(end: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _nothing(number: int, frame: FrameType | None) -> None:
+    pass
+
+
 def _unblock(heard: int, left: threading.Event) -> None:
     """Once a signal has come and the app does not leave, let its writing go on into nothing."""
-    if not os.read(heard, 1) or left.wait(_PATIENCE_S):
-        return
+    number = os.read(heard, 1)
     terminal = sys.__stderr__
-    if terminal is None:
+    if not number or left.wait(_PATIENCE_S) or terminal is None:
         return
-    with suppress(OSError, termios.error):  # it may have hung up
+    try:
         while not left.is_set():
             _throw_away(terminal.fileno())
             time.sleep(_AGAIN_S)
         _write_last(os.ttyname(terminal.fileno()), _RESTORE.encode())
+    except (OSError, termios.error):  # it has hung up
+        if not left.wait(_HUNG_UP_S):
+            os._exit(128 + number[0])
 
 
 def _throw_away(terminal: int) -> None:
