@@ -14,11 +14,12 @@ from profiler.machine.environment import Device
 from profiler.results import wording
 from profiler.training.model import Training
 from profiler.training.plan import TrainingPlan
+from profiler.training.wording import NOT_TOLD_APART
 from profiler.units import count, plain_text
 from tui.app.choice import device_info
 from tui.app.pictures import sweep_head
 from tui.app.pictures.sessions import short_device
-from tui.app.pictures.study import caption, study_grid, title
+from tui.app.pictures.study import Study, caption, study_grid, title
 from tui.app.pictures.train_cases import Lines, case_line, summary
 from tui.app.reproduce_training import training_command
 from tui.app.screens.plan_screen import PlanScreen
@@ -274,7 +275,7 @@ class TrainScreen(PlanScreen[TrainState]):
             note = "nothing was trained in this session"
         return sweep_head.Head(
             title=self._caption(),
-            hint=_legend(study.baseline if len(study.implementations) > 1 else None),
+            hint=_legend(study),
             done=study.done,
             count=study.count,
             elapsed_s=int(state.elapsed_s) if state.is_running else None,
@@ -300,8 +301,10 @@ class TrainScreen(PlanScreen[TrainState]):
         return ": ".join(filter(None, (short_device(device), rest)))
 
 
-def _legend(baseline: str | None) -> str:
-    """How the cells are to be read."""
-    if baseline is None:
+def _legend(study: Study) -> str:
+    """How the cells are to be read; what explains the wide table alone comes last."""
+    if study.baseline is None or len(study.implementations) == 1:
         return "batch, tokens/s   enter: details"
-    return f"batch, tokens/s, speedup over = {plain_text(baseline)} in the same rounds   enter: details"
+    said = f"batch, tokens/s, speedup over = {plain_text(study.baseline)} in the same rounds   enter: details"
+    unsure = any(told.startswith(NOT_TOLD_APART) for told, _ in (study.differences or {}).values())
+    return f"{said}   {NOT_TOLD_APART} not told apart" if unsure else said
