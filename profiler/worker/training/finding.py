@@ -63,10 +63,11 @@ class Finding:
         """
         self.device.release()
         static_bytes = self.shared.nbytes
+        room_bytes = static_bytes + self.device.available_bytes()
         batch = largest_batch(
             self._fits,
             static_bytes=static_bytes,
-            room_bytes=static_bytes + self.device.available_bytes(),
+            room_bytes=room_bytes,
             first=first,
             most=self.too_large - 1 if self.too_large else MOST,
         )
@@ -77,18 +78,13 @@ class Finding:
         if best is None or best.trainer.batch != batch:
             best = self.given(batch)
         best.notes += self._notes
-        best.notes += self._left_over(best)
         if self.too_large:
             best.notes.append(f"a batch of {self.too_large} fitted at first, and later no longer")
+        elif batch >= EIGHT and not self._notes and (left := 1 - best.peak_bytes / room_bytes) > _MUCH:
+            best.notes.append(
+                f"{left:.0%} of the memory is left, for above {EIGHT} only multiples of it are tried"
+            )
         return best
-
-    def _left_over(self, best: FirstSteps) -> list[str]:
-        """A note where the rule of eight leaves much memory unused."""
-        room_bytes, batch = self.shared.nbytes + self.device.available_bytes(), best.trainer.batch
-        if batch < EIGHT or best.peak_bytes > (1 - _MUCH) * room_bytes:
-            return []
-        left = 1 - best.peak_bytes / room_bytes
-        return [f"{left:.0%} of the memory is left: above {EIGHT} only multiples of it are tried"]
 
     def _fits(self, batch: int) -> int | None:
         if self._has_cuda_graphs:  # they would keep the memory of what was tried before

@@ -268,6 +268,15 @@ def test_a_batch_that_fits_no_longer_as_training_goes_on_gives_way_to_a_smaller_
     assert kinds(messages).count("TrainingStarted") == len(of(TrainingChecked, messages))
 
 
+@pytest.mark.parametrize(("fits", "megabytes", "is_noted"), [(8, 50, True), (200, 4, False), (7, 50, False)])
+def test_much_memory_that_the_rule_of_eight_leaves_is_noted(
+    fits: int, megabytes: int, is_noted: bool
+) -> None:
+    find = known(mine=up_to(fits))
+    (check,) = of(TrainingChecked, train(["mine"], batch=None, device=small(megabytes), find=find))
+    assert any("only multiples" in note for note in check.notes) == is_noted
+
+
 def test_memory_that_runs_out_in_a_measured_round_is_said_to_have_been_enough_before() -> None:
     def prepare(workload: Workload, device: str) -> Attend:
         attend, calls = up_to(24)(workload, device), itertools.count()
