@@ -5,13 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from xdist.remote import Producer
-    from xdist.scheduler import LoadScopeScheduling
 
 # The suite runs on all cores at once: torch's own threads would only stand in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,26 +38,6 @@ def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores: many tests wait for the processes that they have started."""
     cores = os.cpu_count() or 1
     return cores + (cores + 1) // 2
-
-
-SHARING = ("tests/tui/test_run.py", "tests/tui/test_train.py", "tests/profiler/worker/test_host_memory.py")
-"""Files whose tests look at what one process did: each goes to one worker, or each worker would start it."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give those files, then one test after the other, to whichever worker is free.
-
-    So the longest begin first, and at the end no worker is left with a batch of tests while others idle.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-        def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return path if path in SHARING else nodeid
-
-    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,7 +21,8 @@ leaving._HUNG_UP_S = 0.2
 async def app():
     with leaving.leaving_on_signals(lambda status: threading.Event().wait()):
         print("here", flush=True)
-        await asyncio.sleep(60)
+        while True:
+            await asyncio.sleep(0.01)
 
 asyncio.run(app())
 """
@@ -38,9 +39,10 @@ async def app():
     ended = asyncio.get_running_loop().create_future()
     with leaving_on_signals(ended.set_result):
         print("here", flush=True)
-        status = await ended
+        while not ended.done():
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
-    sys.exit(status if not resumed else 99)
+    sys.exit(ended.result() if not resumed else 99)
 
 asyncio.run(app())
 """
@@ -61,7 +63,10 @@ def started(script: str, theirs: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "here\n"
-        yield process
+        try:
+            yield process
+        finally:
+            process.kill()  # else a test that fails would wait for it
 
 
 def test_an_app_that_cannot_leave_ends_when_its_terminal_is_gone(terminal: tuple[int, int]) -> None:
@@ -78,7 +83,6 @@ def test_it_is_not_ended_while_its_terminal_is_there(terminal: tuple[int, int]) 
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
-        process.kill()
 
 
 def test_the_signal_that_comes_with_a_hang_up_begins_nothing_anew(terminal: tuple[int, int]) -> None:
