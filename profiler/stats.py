@@ -51,16 +51,16 @@ def estimate_of_visits(visits: Sequence[Sequence[float]]) -> Estimate:
     Samples of one visit are alike: what the device or the host was at then is in all of them. So it is
     visits that are independent. Of too few for an interval the extremes of all samples are given.
     """
-    together = estimate([sample for visit in visits for sample in visit])
+    samples = [sample for visit in visits for sample in visit]
+    median = statistics.median(samples)
     if len(visits) < LEAST_SAMPLES:
-        samples = sorted(sample for visit in visits for sample in visit)
-        return Estimate(median=together.median, low=samples[0], high=samples[-1], count=together.count)
+        return Estimate(median=median, low=min(samples), high=max(samples), count=len(samples))
     of_medians = estimate([statistics.median(visit) for visit in visits])
     return Estimate(
-        median=together.median,
-        low=min(of_medians.low, together.median),
-        high=max(of_medians.high, together.median),
-        count=together.count,
+        median=median,
+        low=min(of_medians.low, median),
+        high=max(of_medians.high, median),
+        count=len(samples),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,13 +16,15 @@ from tui.options.run import SIZES, SIZES_ARE
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from profiler.advice.library import Source
+    from profiler.advice.library import Source, Trait
     from profiler.session.recording import Recording
     from profiler.training.model import Training
     from profiler.workload import Attention
     from tui.options.best_asked import Wanted
 
 EXIT_NOTHING = 1
+
+Subject = TypeVar("Subject", "Attention", "Training")
 
 _shape = section("Shapes, as in attnprof run; what is not given may be any")
 _training = section("Trainings, as in attnprof train")
@@ -154,20 +156,19 @@ def _say_nearest(
         of_training = asked.trainings or []
         left_out = imported(sources, of_training, _trainings)
         training = nearest(sources, of_training, _trainings)
-        if training and _was_cut(training[0]) and all(trait.holds(training[1]) for trait in of_training):
-            _say_how_to_go_on(training[0], "train", sessions)
-            return
+        cut = _cut_before(training, of_training)
         near = f"{training_columns([training[1]]).caption()} ({training[0].name})" if training else ""
         command = command_for_training(typed, training[1] if training else None)
     else:
         of_shape = asked.shapes or []
         left_out = imported(sources, of_shape, _shapes)
         shape = nearest(sources, of_shape, _shapes)
-        if shape and _was_cut(shape[0]) and all(trait.holds(shape[1]) for trait in of_shape):
-            _say_how_to_go_on(shape[0], "run", sessions)
-            return
+        cut = _cut_before(shape, of_shape)
         near = f"{describe_shape(shape[1])} ({shape[0].name})" if shape else ""
         command = command_for_shape(typed, shape[1] if shape else None)
+    if cut is not None:
+        _say_how_to_go_on(cut, "train" if is_training else "run", sessions)
+        return
     if left_out:
         lines.append(f"imported, so without rounds to compare by: {listed(left_out)}")
     if near:
@@ -175,10 +176,13 @@ def _say_nearest(
     click.echo("\n".join([*lines, f"measure it: {command}"]), err=True)
 
 
-def _was_cut(source: Source) -> bool:
-    """Whether a session ended before it had all that it was asked for."""
+def _cut_before(nearest: tuple[Source, Subject] | None, traits: Iterable[Trait[Subject]]) -> Source | None:
+    """The session of what is nearest, where that is what was asked for and it ended before that."""
+    if nearest is None or not all(trait.holds(nearest[1]) for trait in traits):
+        return None
+    source, _ = nearest
     finished = source.recording.finished
-    return finished is None or finished.ending != "completed"
+    return source if finished is None or finished.ending != "completed" else None
 
 
 def _say_how_to_go_on(source: Source, subcommand: str, sessions: str | None) -> None:

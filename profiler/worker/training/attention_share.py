@@ -48,11 +48,7 @@ def attention_share(trainer: Trainer) -> Share:
         RuntimeError: torch's profiler recorded nothing.
     """
     on_gpu = trainer.device.kind == "cuda"
-    loss = torch.empty((), device=trainer.device.name)
-
-    def one_step() -> None:
-        trainer.step(_no_mark, loss)
-
+    one_step = trainer.unread_step()
     step, _ = kernels_of(one_step, on_gpu=on_gpu, before=_others(one_step, trainer.device))
     if trainer.shared.training.mode == "reduce-overhead":  # their memory is nearly all there is
         trainer.let_go()
@@ -81,10 +77,6 @@ def _others(step: Callable[[], object], device: Device) -> Callable[[], object] 
         return None
     count = round(_LEAD_IN_MS / max(timed_ms(step, device), 1e-3))
     return lambda: [step() for _ in range(min(max(1, count), _MOST_LEAD_IN))]
-
-
-def _no_mark() -> None:
-    pass
 
 
 def operators_of(trainer: Trainer) -> set[str]:

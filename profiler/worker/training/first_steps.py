@@ -8,8 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import torch
-
 from impls.contract import Implementation
 from profiler.worker import cut
 from profiler.worker.compiled import watch_compilation
@@ -63,11 +61,7 @@ def first_steps(
 def _made(trainer: Trainer) -> FirstSteps:
     device, mode = trainer.device, trainer.shared.training.mode
     held_bytes, before = trainer.nbytes, Counts.read()
-    loss = torch.empty((), device=device.name)
-
-    def step() -> None:
-        trainer.step(_no_mark, loss)
-
+    step = trainer.unread_step()
     with watch_compilation() as compilation:
         first_ms = timed_ms(step, device)
     cut.heed()
@@ -86,10 +80,6 @@ def _made(trainer: Trainer) -> FirstSteps:
         graph_breaks=compilation.graph_breaks,
         notes=Counts.read().remarks_since(before),
     )
-
-
-def _no_mark() -> None:
-    pass
 
 
 def timed_ms(call: Callable[[], object], device: Device) -> float:

@@ -110,13 +110,13 @@ def run_block(trainer: Trainer, count: int, *, lead_in: int) -> Block:
     """
     marks, made = marks_on(trainer.device), 0
     losses = torch.empty(count, device=trainer.device.name)
-    thrown_away = torch.empty((), device=trainer.device.name)
+    unread_step = trainer.unread_step()
     gc.disable()  # a collection would hold up the host within a step
     try:
         for led_in in range(1, (MOST_LEAD_IN if lead_in else 0) + 1):
             cut.heed()
             requests = trainer.device.allocator().requests
-            trainer.step(_no_mark, thrown_away)
+            unread_step()
             if led_in >= lead_in and trainer.device.allocator().requests == requests:
                 break
         before = updates_of(trainer.shared.optimizer)
@@ -136,10 +136,6 @@ def run_block(trainer: Trainer, count: int, *, lead_in: int) -> Block:
         retries=trainer.device.allocator().retries - retries,
         skipped=made - int(updates_of(trainer.shared.optimizer) - before),
     )
-
-
-def _no_mark() -> None:
-    pass
 
 
 def diverged_at(losses: Sequence[float]) -> int | None:

@@ -83,6 +83,11 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         mark()
 
+    def unread_step(self) -> Callable[[], None]:
+        """A step to be made any number of times, of which neither the parts nor the loss are looked at."""
+        loss = torch.empty((), device=self.device.name)
+        return lambda: self.step(_no_mark, loss)
+
     def renew(self) -> None:
         """Begin as before the first step."""
         self.shared.renew()
@@ -118,6 +123,10 @@ class Trainer:
         tokens_bytes = sum(tensor.nbytes for pair in batches for tensor in pair)
         loss_of = in_mode(_loss_of(shared, mix, device), training.mode)
         return _Prepared(tracked.result, loss_of, batches, tracked.held_bytes + tokens_bytes)
+
+
+def _no_mark() -> None:
+    pass
 
 
 def _loss_of(shared: SharedModel, mix: Mix, device: Device) -> LossOf:
